@@ -1,0 +1,31 @@
+package core
+
+// A Cell counts for one limit and one scope: the state machine of one kind,
+// which every store that counts in Go shares. A Cell is not safe for concurrent
+// use. It stores what was used; the maximum comes with each charge.
+//
+// now never runs backwards as far as a cell is concerned: a cell that has seen
+// a later time than now reads now as that time.
+type Cell interface {
+	// Check fills in c's State as if c were not charged: Used, Wait, Grow,
+	// Refused (only if c.Refusable), NeverFits. It may drop what has expired,
+	// but changes nothing that can be told.
+	Check(now Instant, c *Charge)
+	// Take charges c.Cost, whatever the maximum, and fills in c's State as it
+	// is afterwards, with Taken and Entry, and a Wait of 0.
+	Take(now Instant, c *Charge)
+	// Settle corrects a charge by delta: an excess (> 0) is added as of now; a
+	// refund (< 0) is taken from what of c.Entry still counts.
+	Settle(now Instant, c *Charge, delta int64)
+	// Idle reports whether the cell is as good as a new one.
+	Idle(now Instant) bool
+}
+
+// Demand returns what must fit below Max for the charge to be admitted: its
+// cost, but at least one unit of a cost that is not known yet or not taken.
+func (c *Charge) Demand() int64 {
+	if c.Limit.Settled || c.CheckOnly {
+		return max(c.Cost, 1)
+	}
+	return c.Cost
+}

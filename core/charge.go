@@ -1,0 +1,82 @@
+package core
+
+// A Scope is who a cell counts: a keyed 128-bit hash of a key, a subject's id
+// or attribute values. The zero Scope counts everybody.
+type Scope struct{ Hi, Lo uint64 }
+
+// An ID names one request's reservations and slots for as long as anybody may
+// settle them.
+type ID struct{ Hi, Lo uint64 }
+
+// A Window is a calendar window [Start, End) and the end of the one after it,
+// in µs of wall clock. A store whose own clock is past End uses [End, Next).
+type Window struct{ Start, End, Next int64 }
+
+// A Charge is one limit's demand for one request. The engine fills in the
+// demand, the store the State.
+type Charge struct {
+	// Limit says how to count; its ID and the Scope name the cell.
+	Limit *Limit
+	Scope Scope
+	// Cost in the limit's scale. A settled limit's is what it reserves; 0 is
+	// admitted while used < max.
+	Cost int64
+	// Max is the cap, or Unlimited; Rate is what a Bucket drains in
+	// Limit.Length µs (from 1). Take.Override renews both.
+	Max, Rate int64
+	// Window is of Calendar limits the one current at the door.
+	Window Window
+	// Peek: only the State is wanted; nothing is taken or refused.
+	Peek bool
+	// Refusable: the request may be refused by this limit. A charge that is
+	// neither Peek nor Refusable is taken whatever the maximum.
+	Refusable bool
+	// CheckOnly: the request may be refused but takes nothing.
+	CheckOnly bool
+
+	State
+}
+
+// A State is what a store tells of a cell after a decision.
+type State struct {
+	// Used is what the cell counts after the decision.
+	Used int64
+	// Wait in µs after which this charge's cost fits: 0 now, Unknown for a hold.
+	Wait int64
+	// Grow in µs after which Remaining next grows: 0 if nothing is used,
+	// Unknown for a hold or a window without an end.
+	Grow int64
+	// Refused: the charge does not fit (and, unless Limit.Shadow, the request
+	// is refused by it).
+	Refused bool
+	// NeverFits: cost > max; Wait is then the window's length, the time to the
+	// window's end, or the time to drain a full burst.
+	NeverFits bool
+	// Taken: the cell was charged. Entry then says where.
+	Taken bool
+	Entry Entry
+}
+
+// An Entry says where a charge was taken, for a refund or for ending a slot.
+type Entry struct {
+	// Stamp in µs: Rolling: the charge's time stamp (steady clock). Fixed and
+	// Calendar: the start of the window (wall clock). Bucket: when the charge
+	// will have drained (steady clock). Hold: the cell's generation.
+	Stamp int64
+	// Slot is the store's handle of a released hold's slots.
+	Slot uint64
+}
+
+// Remaining returns max(0, max − used); Unlimited where there is no cap.
+func (c *Charge) Remaining() int64 {
+	if c.Max == Unlimited {
+		return Unlimited
+	}
+	return max(0, c.Max-c.Used)
+}
+
+// Denies reports whether this charge refuses its request: it does not fit, and
+// is no shadow.
+func (c *Charge) Denies() bool {
+	return c.Refused && !c.Limit.Shadow
+}

@@ -1,0 +1,88 @@
+package core
+
+import "slices"
+
+// An Outcome is what became of a request.
+type Outcome uint8
+
+// The outcomes of a decision.
+const (
+	// Passed: nothing of the policy applies (a CORS preflight).
+	Passed Outcome = iota
+	// Admitted: the request goes on, and its charges are taken.
+	Admitted
+	// Denied: a limit refused it.
+	Denied
+	// MissingCredential and UnknownCredential: the policy denies those.
+	MissingCredential
+	UnknownCredential
+	// UnknownPlan: the subject's plan has no row, and there is no default one.
+	UnknownPlan
+	// BodyTooLarge: a cost is read from the body, and the body is too large.
+	BodyTooLarge
+	// StoreFailed: the store failed and the policy denies then.
+	StoreFailed
+	// DirectoryFailed: the credential could not be looked up.
+	DirectoryFailed
+	// Usage: the request is answered with what its subject used.
+	Usage
+)
+
+var outcomeNames = [...]string{
+	"passed", "admitted", "denied", "missing_credential", "unknown_credential",
+	"unknown_plan", "body_too_large", "store_failed", "directory_failed", "usage",
+}
+
+// String returns the outcome as metrics and logs name it.
+func (o Outcome) String() string { return outcomeNames[o] }
+
+// A Decision is the outcome for one request and the state of every charge. The
+// caller owns it, hands it to Engine.Decide, and keeps it until Engine.Finish;
+// it must not be copied in between. It may be used again after Reset.
+type Decision struct {
+	Take // what the store was asked and answered
+
+	Policy  *Policy
+	Outcome Outcome
+	// Err is the store's or directory's failure, whatever the Outcome.
+	Err error
+	// UsageIndex is the entry of PolicyConfig.Usage that the request is, if
+	// Outcome is Usage.
+	UsageIndex int
+
+	key       Scope
+	hasKey    bool
+	anonymous Subject
+	inline    [16]Charge
+	noted     Noted
+}
+
+// Noted says what of a decision was done since.
+type Noted struct{ finished bool }
+
+// Reset makes the decision ready for another request.
+func (d *Decision) Reset() {
+	*d = Decision{}
+}
+
+// Refuser returns the charge whose limit refuses the request: of several the
+// one with the longest wait, unknowable waits last, ties in policy order. It is
+// nil if none refuses.
+func (d *Decision) Refuser() *Charge {
+	var r *Charge
+	for i := range d.Charges {
+		if c := &d.Charges[i]; c.Denies() && (r == nil || c.Wait > r.Wait) {
+			r = c // Unknown, −1, is less than every wait
+		}
+	}
+	return r
+}
+
+// Charge returns the charge of the named limit, or nil if the request has none.
+func (d *Decision) Charge(limit string) *Charge {
+	i := slices.IndexFunc(d.Charges, func(c Charge) bool { return c.Limit.Name == limit })
+	if i < 0 {
+		return nil
+	}
+	return &d.Charges[i]
+}

@@ -1,0 +1,90 @@
+package core
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A RefKind says where an attribute of a request comes from.
+type RefKind uint8
+
+// The kinds of attribute.
+const (
+	RefMethod   RefKind = iota + 1 // {method}
+	RefPath                        // {path}
+	RefHost                        // {host}, without port
+	RefClientIP                    // {client_ip}; IPv6 counts by /64
+	RefHeader                      // {header.NAME}
+	RefQuery                       // {query.NAME}
+	RefCookie                      // {cookie.NAME}
+	RefJSON                        // {json.PATH} of the body
+	RefOther                       // any other placeholder, for the door to resolve
+)
+
+// A Ref names an attribute of a request, compiled from its placeholder.
+type Ref struct {
+	Kind RefKind
+	// Name is the header's, query parameter's or cookie's name, the path in
+	// the JSON body, or the whole placeholder without braces.
+	Name string
+	// Text is the canonical placeholder without braces, such as header.X-API-Key.
+	Text string
+}
+
+// prefixes of placeholders, with what Caddy's Caddyfile makes of its shorthands
+// in sites, so that a policy means the same wherever it stands.
+var refPrefixes = []struct {
+	kind  RefKind
+	short string
+	long  string
+}{
+	{RefHeader, "header.", "http.request.header."},
+	{RefQuery, "query.", "http.request.uri.query."},
+	{RefCookie, "cookie.", "http.request.cookie."},
+	{RefJSON, "json.", ""},
+}
+
+var refNames = []struct {
+	kind  RefKind
+	short string
+	long  string
+}{
+	{RefMethod, "method", "http.request.method"},
+	{RefPath, "path", "http.request.uri.path"},
+	{RefHost, "host", "http.request.host"},
+	{RefClientIP, "client_ip", "http.vars.client_ip"},
+}
+
+// ParseRef reads a placeholder such as {header.X-API-Key}; its canonical form
+// is Text in braces.
+func ParseRef(s string) (Ref, error) {
+	body, opened := strings.CutPrefix(s, "{")
+	body, closed := strings.CutSuffix(body, "}")
+	if !opened || !closed || body == "" || strings.ContainsAny(body, "{} \t\r\n") {
+		return Ref{}, fmt.Errorf("%q is not an attribute such as {header.X-API-Key} or {client_ip}", clip(s))
+	}
+	for _, n := range refNames {
+		if body == n.short || body == n.long {
+			return Ref{Kind: n.kind, Text: n.short}, nil
+		}
+	}
+	for _, p := range refPrefixes {
+		name, ok := strings.CutPrefix(body, p.short)
+		if !ok && p.long != "" {
+			name, ok = strings.CutPrefix(body, p.long)
+		}
+		if ok && name == "" {
+			return Ref{}, fmt.Errorf("%q names no %s", clip(s), strings.TrimSuffix(p.short, "."))
+		}
+		if ok {
+			return Ref{Kind: p.kind, Name: name, Text: p.short + name}, nil
+		}
+	}
+	return Ref{Kind: RefOther, Name: body, Text: body}, nil
+}
+
+// Secret reports whether the attribute may carry a credential, so that it is
+// never told to anybody.
+func (r *Ref) Secret() bool {
+	return r.Kind == RefHeader || r.Kind == RefQuery || r.Kind == RefCookie
+}

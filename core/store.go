@@ -1,0 +1,117 @@
+package core
+
+import (
+	"context"
+	"errors"
+)
+
+// ErrClosed is what a closed store answers.
+var ErrClosed = errors.New("store is closed")
+
+// A Store keeps cells. Its operations are values that it fills in. All methods
+// may be called concurrently; each Take, Settle and Read is one atomic step
+// for all the cells it names, in an order that all callers agree on.
+//
+// An error means that the operation had no effect that the caller may rely on;
+// being refused is not an error.
+type Store interface {
+	// Take decides op.Charges together. If every Refusable one fits it takes
+	// those that fit (a Shadow that does not fit is left out) and sets
+	// Admitted; else it takes only counts with CountRefused. It fills in every
+	// charge's State, and Overrides.
+	Take(ctx context.Context, op *Take) error
+	// Settle applies what became known after Take.
+	Settle(ctx context.Context, op *Settle) error
+	// Read fills in the State of op.Charges as they are and Overrides, and
+	// changes nothing.
+	Read(ctx context.Context, op *Take) error
+	// Close keeps what must outlive the process and releases the rest. Later
+	// calls answer ErrClosed.
+	Close() error
+}
+
+// A Take asks for several charges, all or nothing.
+type Take struct {
+	// Now is the door's clock, and afterwards the time that the store used.
+	Now Instant
+	// ID names the request's reservations and slots.
+	ID ID
+	// Policy is the name under which the slots are leased and released.
+	Policy string
+	// Owner is the subject's scope: whose overrides apply, who holds slots.
+	Owner Scope
+	// Subject and Plans give the maxima, with Overrides applied.
+	Subject *Subject
+	Plans   *Plans
+	// Charges to decide. No two have the same Limit.
+	Charges []Charge
+	// Overrides (out) are the attributes set on the Owner; nil if none are.
+	Overrides Attributes
+	// Admitted (out): no charge denies.
+	Admitted bool
+}
+
+// Override renews the maxima of all charges with o, the attributes that were
+// set on the Owner. A store calls it inside Take, before checking.
+func (op *Take) Override(o Attributes) {
+	op.Overrides = o
+	for i := range op.Charges {
+		op.Charges[i].bind(op)
+	}
+}
+
+// bind resolves the charge's maximum and rate for op's subject.
+func (c *Charge) bind(op *Take) {
+	l := c.Limit
+	c.Max = l.Max.resolve(op, l.Scale())
+	if l.Kind == Bucket {
+		c.Rate = max(1, l.Rate.resolve(op, l.Scale()))
+	}
+}
+
+// A Settle tells a store what became known of a request, or of work outside
+// any request. Each part is optional; they act in the order of the fields.
+type Settle struct {
+	// Now is the door's clock.
+	Now Instant
+	// ID is that of the Take, or one derived from an id that the origin gave.
+	// A cost is settled once per ID, within 24 hours.
+	ID ID
+	// Policy and Owner as in Take.
+	Policy string
+	Owner  Scope
+	// Charges are those of the Take, with their State; for work outside any
+	// request, ones of the limits meant, with Taken unset. Windows of Calendar
+	// limits are those current now.
+	Charges []Charge
+	// HasCost: Cost, in millionths, is what the request turned out to cost. It
+	// replaces what the Settled charges reserved: the excess is added now, a
+	// refund is taken from the reservation's own entry if that still counts.
+	HasCost bool
+	Cost    int64
+	// Set changes attributes of the Owner; a zero Value removes one.
+	Set Attributes
+	// Lease gives slots of this request's released holds these names, one
+	// slot each in order. A name that is live for the Owner is merged: the
+	// slot is freed, the TTL renewed. Unleased: the Take failed, but the slots
+	// count all the same, above any maximum.
+	Lease    []string
+	Unleased bool
+	// Release ends the slots of these names: the Owner's, else any holder's in
+	// the policy. A name that nobody holds is remembered until all requests
+	// admitted before have ended.
+	Release []string
+	// Renew starts the TTL of these names anew (a heartbeat).
+	Renew []string
+	// Reset empties the cells of Charges.
+	Reset bool
+	// End frees the request's slots that were not leased. Ending twice is
+	// ending once.
+	End bool
+
+	// Out: how many names were leased or merged, released, renewed; how many
+	// were ignored, for want of a slot or a holder. Duplicate: this ID was
+	// settled before, and Cost had no effect.
+	Leased, Released, Renewed, Ignored int
+	Duplicate                          bool
+}
