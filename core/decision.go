@@ -50,19 +50,29 @@ type Decision struct {
 	// Outcome is Usage.
 	UsageIndex int
 
-	key       Scope
-	hasKey    bool
+	// Key is who a limit per key counts: the credential, or the Owner where
+	// there is none.
+	Key Scope
+
+	request   *Request
+	store     Store // that decided: the engine's, or its local one
 	anonymous Subject
-	inline    [16]Charge
-	noted     Noted
+	inline    [maxCharges]Charge
+	settle    Settle
+	settling  [maxCharges]Charge
+	finished  bool
 }
 
-// Noted says what of a decision was done since.
-type Noted struct{ finished bool }
+// maxCharges is how many charges a decision has room for without allocating.
+const maxCharges = 16
 
 // Reset makes the decision ready for another request.
 func (d *Decision) Reset() {
-	*d = Decision{}
+	clear(d.inline[:])
+	clear(d.settling[:])
+	d.Take, d.settle, d.anonymous = Take{}, Settle{}, Subject{}
+	d.Policy, d.Outcome, d.Err, d.UsageIndex = nil, Passed, nil, 0
+	d.Key, d.request, d.store, d.finished = Scope{}, nil, nil, false
 }
 
 // Refuser returns the charge whose limit refuses the request: of several the

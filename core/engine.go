@@ -2,12 +2,25 @@ package core
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"sync/atomic"
 )
 
-// An Engine decides requests by one configuration's policies. It is immutable;
-// what changes lives in its store, which outlives it.
+// An Engine decides requests by one configuration's policies. It is immutable
+// but for its counter of requests; what changes lives in its store, which
+// outlives it. Its methods may be called concurrently.
 type Engine struct {
-	policies map[string]*Policy
+	policies     map[string]*Policy
+	directory    Directory
+	store, local Store
+	onStoreError string
+	hasher       Hasher
+
+	nonce   uint64
+	counter atomic.Uint64
+	retries *retryQueue
 }
 
 // Options are what an Engine stands on.
@@ -28,39 +41,171 @@ type Options struct {
 
 // NewEngine returns an Engine. Close stops what it started, and closes neither
 // stores nor directory.
-func NewEngine(o Options) *Engine { return &Engine{policies: o.Policies} }
+func NewEngine(o Options) *Engine {
+	var nonce [8]byte
+	_, _ = rand.Read(nonce[:]) // never fails
+	return &Engine{
+		policies: o.Policies, directory: o.Directory,
+		store: o.Store, local: o.Local, onStoreError: o.OnStoreError,
+		hasher: o.Hasher, nonce: binary.LittleEndian.Uint64(nonce[:]),
+		retries: newRetryQueue(),
+	}
+}
 
 // Policy returns the named policy, or nil.
 func (e *Engine) Policy(name string) *Policy { return e.policies[name] }
 
-// Close stops the engine's background work.
-func (e *Engine) Close() error { return nil }
+// Close stops the engine's background work: settlements that wait for a failed
+// store are tried once more, then given up.
+func (e *Engine) Close() error {
+	e.retries.close()
+	return nil
+}
 
 // Decide decides r by p at now and fills in d. Its outcome says what the door
-// must answer; no request is left undecided, so there is no error.
-func (e *Engine) Decide(ctx context.Context, now Instant, p *Policy, r *Request, d *Decision) {}
+// must answer; no request is left undecided, so there is no error. r must live
+// as long as d is used.
+func (e *Engine) Decide(ctx context.Context, now Instant, p *Policy, r *Request, d *Decision) {
+	d.Policy, d.request = p, r
+	d.Now, d.Plans, d.Take.Policy = now, p.Plans, p.Name
+	m := p.match(r)
+	usage := p.usageIndex(r, &m)
+	if m.preflight && m.charged == 0 && usage < 0 {
+		d.Outcome = Passed
+		return
+	}
+	if !e.identify(ctx, d) {
+		return
+	}
+	d.ID = ID{e.nonce, e.counter.Add(1)}
+	d.Charges = d.inline[:0]
+	if usage >= 0 {
+		d.UsageIndex = usage
+		e.chargeUsage(d, &m)
+	} else if err := e.charge(d, &m); err != nil {
+		d.Outcome, d.Charges = BodyTooLarge, d.Charges[:0]
+		return
+	}
+	e.take(ctx, d, usage >= 0)
+}
+
+// usageIndex returns which usage answer r asks for, −1 for none.
+func (p *Policy) usageIndex(r *Request, m *matches) int {
+	for i := range p.usage {
+		if p.usage[i].matches(r, m.preflight, m.charged) {
+			return i
+		}
+	}
+	return -1
+}
+
+// charge makes the charges of a request that meets m.
+func (e *Engine) charge(d *Decision, m *matches) error {
+	for i, l := range d.Policy.Limits {
+		charged, refusable := m.charged>>i&1 != 0, m.refusable>>i&1 != 0
+		if !charged && !refusable {
+			continue
+		}
+		c := e.newCharge(d, l)
+		c.Refusable, c.CheckOnly = refusable, !charged
+		switch {
+		case l.Settled:
+			c.Cost = l.Reserve
+		case charged:
+			cost, err := l.costOf(d.request, m).of(d, d.Policy.oversize)
+			if err != nil {
+				return err
+			}
+			c.Cost = cost
+		}
+		if c.CheckOnly {
+			c.Cost = 0
+		}
+	}
+	return nil
+}
+
+// chargeUsage charges the counts that a usage request meets, and asks for the
+// state of everything else.
+func (e *Engine) chargeUsage(d *Decision, m *matches) {
+	for i, l := range d.Policy.Limits {
+		c := e.newCharge(d, l)
+		c.Cost, c.Peek = 1, !l.Count || m.charged>>i&1 == 0
+	}
+}
+
+// newCharge appends a charge of l to d's.
+func (e *Engine) newCharge(d *Decision, l *Limit) *Charge {
+	d.Charges = append(d.Charges, Charge{Limit: l})
+	c := &d.Charges[len(d.Charges)-1]
+	c.Scope = l.scope.scope(e.hasher, d.request, d)
+	c.bind(&d.Take)
+	if l.Kind == Calendar {
+		c.Window = l.Schedule.At(d.Now.Wall)
+	}
+	return c
+}
+
+// take asks the store, and what the policy says if that fails.
+func (e *Engine) take(ctx context.Context, d *Decision, usage bool) {
+	d.store, d.Admitted = e.store, true
+	if len(d.Charges) > 0 {
+		d.Err = e.store.Take(ctx, &d.Take)
+		if d.Err != nil && e.onStoreError == "local" {
+			d.store = e.local
+			if err := e.local.Take(ctx, &d.Take); err != nil {
+				d.Err = errors.Join(d.Err, err)
+				d.store = nil
+			}
+		} else if d.Err != nil {
+			d.store = nil
+		}
+	}
+	switch {
+	case d.store == nil && (e.onStoreError != "allow" || usage):
+		d.Outcome = StoreFailed
+	case d.store == nil:
+		d.Outcome = Admitted
+		d.forget()
+	case !d.Admitted:
+		d.Outcome = Denied
+	case usage:
+		d.Outcome = Usage
+	default:
+		d.Outcome = Admitted
+	}
+}
+
+// forget marks charges whose state nobody knows: nothing is told of them.
+func (d *Decision) forget() {
+	d.Admitted = true
+	for i := range d.Charges {
+		d.Charges[i].State = State{}
+		d.Charges[i].Peek = true
+	}
+}
 
 // Complete reads the state of those limits of d's policy that did not match
 // the request, for templates that name them: d.Charge answers for all then.
-func (e *Engine) Complete(ctx context.Context, now Instant, d *Decision) error { return nil }
-
-// Hear acts on what the origin said in response to d's request. Doors call it
-// before the response's headers go out, and again for trailers.
-func (e *Engine) Hear(ctx context.Context, now Instant, d *Decision, v *Voice) Heard {
-	return Heard{}
-}
-
-// Finish ends the slots of d's request that the origin did not lease. It may be
-// called more than once.
-func (e *Engine) Finish(now Instant, d *Decision) {}
-
-// Heard is what became of a Voice.
-type Heard struct {
-	// Leased, Released: names acted on. Ignored: names without a slot or a
-	// holder. Invalid: values that could not be read.
-	Leased, Released, Ignored, Invalid int
-	// Duplicate: the cost was settled before.
-	Duplicate bool
-	// Err: the store failed; the engine tries again in the background.
-	Err error
+func (e *Engine) Complete(ctx context.Context, now Instant, d *Decision) error {
+	if d.store == nil || d.Subject == nil {
+		return nil
+	}
+	known := len(d.Charges)
+	for _, l := range d.Policy.Limits {
+		if d.Charge(l.Name) == nil {
+			c := e.newCharge(d, l)
+			c.Peek = true
+		}
+	}
+	if len(d.Charges) == known {
+		return nil
+	}
+	read := d.Take
+	read.Now, read.Charges = now, d.Charges[known:]
+	if err := d.store.Read(ctx, &read); err != nil {
+		d.Charges = d.Charges[:known]
+		return err
+	}
+	return nil
 }

@@ -29,9 +29,13 @@ func (h Hasher) Sum(b []byte) Scope {
 	return Scope{hi, lo}
 }
 
-// sumString hashes domain and s without copying s: the domain changes the key.
-func (h Hasher) sumString(domain uint64, s string) Scope {
-	b := unsafe.Slice(unsafe.StringData(s), len(s))
+// sumBytes hashes b in a domain, which changes the key.
+func (h Hasher) sumBytes(domain uint64, b []byte) Scope {
 	hi, lo := siphash.Hash128(h.k0^domain, h.k1, b)
 	return Scope{hi, lo}
+}
+
+// sumString hashes s in a domain without copying it.
+func (h Hasher) sumString(domain uint64, s string) Scope {
+	return h.sumBytes(domain, unsafe.Slice(unsafe.StringData(s), len(s)))
 }

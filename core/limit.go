@@ -65,6 +65,9 @@ type Limit struct {
 	match  []rule
 	except uint64 // limits whose requests are not this limit's, by index
 	refuse []rule // nil: as match
+	cost   *cost
+	// ruleCosts: some rule of match has a cost of its own.
+	ruleCosts bool
 }
 
 // Scale is what one configured unit is in the amounts of this limit's charges:

@@ -29,7 +29,11 @@ type Ref struct {
 	Name string
 	// Text is the canonical placeholder without braces, such as header.X-API-Key.
 	Text string
+
+	path []string // of RefJSON
 }
+
+var preflightRef = Ref{Kind: RefHeader, Name: "Access-Control-Request-Method", Text: "header.Access-Control-Request-Method"}
 
 // prefixes of placeholders, with what Caddy's Caddyfile makes of its shorthands
 // in sites, so that a policy means the same wherever it stands.
@@ -75,6 +79,9 @@ func ParseRef(s string) (Ref, error) {
 		}
 		if ok && name == "" {
 			return Ref{}, fmt.Errorf("%q names no %s", clip(s), strings.TrimSuffix(p.short, "."))
+		}
+		if ok && p.kind == RefJSON {
+			return Ref{Kind: p.kind, Name: name, Text: p.short + name, path: bodyPath(name)}, nil
 		}
 		if ok {
 			return Ref{Kind: p.kind, Name: name, Text: p.short + name}, nil

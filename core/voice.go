@@ -1,5 +1,7 @@
 package core
 
+import "strings"
+
 // The origin's response headers, in canonical form.
 const (
 	HeaderCost    = "Weir-Cost"
@@ -9,6 +11,13 @@ const (
 	// HeaderPrefix starts every header that speaks to Weir: taken from origins,
 	// dropped from clients.
 	HeaderPrefix = "Weir-"
+)
+
+const (
+	// maxNames is how many leases, releases or attributes one response may name.
+	maxNames = 1024
+	// maxNameLength in bytes is how long an attribute's text may be.
+	maxTextLength = 256
 )
 
 // A Voice is what the origin said in one response.
@@ -23,5 +32,85 @@ type Voice struct {
 
 // ParseVoice reads the values of the origin's headers; each may occur several
 // times and hold a comma-separated list. What cannot be read is left out and
-// counted in Invalid.
-func ParseVoice(cost, lease, release, set []string) Voice { return Voice{} }
+// counted in Invalid. Of several costs the largest counts.
+func ParseVoice(cost, lease, release, set []string) Voice {
+	var v Voice
+	for item := range items(cost) {
+		v.addCost(item)
+	}
+	v.Lease = v.names(lease)
+	v.Release = v.names(release)
+	for item := range items(set) {
+		v.addAttribute(item)
+	}
+	return v
+}
+
+// items yields the members of comma-separated lists (RFC 9110, section 5.6.1).
+func items(values []string) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for _, value := range values {
+			for item := range strings.SplitSeq(value, ",") {
+				if item = strings.Trim(item, " \t"); item != "" && !yield(item) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// addCost reads a decimal number from 0; decimals past the sixth round up.
+func (v *Voice) addCost(item string) {
+	cost, ok := ParseCost(item)
+	if !ok {
+		v.Invalid++
+		return
+	}
+	v.HasCost, v.Cost = true, max(v.Cost, cost)
+}
+
+// ParseCost reads a decimal cost from 0 as millionths; decimals past the sixth
+// round up, so that no spending is lost.
+func ParseCost(s string) (millionths int64, ok bool) {
+	whole, frac, _ := strings.Cut(s, ".")
+	up := int64(0)
+	if len(frac) > 6 && digits(frac) {
+		if strings.Trim(frac[6:], "0") != "" {
+			up = 1
+		}
+		s = whole + "." + frac[:6]
+	}
+	units, micro, err := parseDecimal(s)
+	if err != nil || strings.HasPrefix(s, "-") || units > MaxAmount/Million-1 {
+		return 0, false
+	}
+	return units*Million + micro + up, true
+}
+
+// names reads ids of leases.
+func (v *Voice) names(values []string) (names []string) {
+	for item := range items(values) {
+		if len(names) == maxNames {
+			v.Invalid++
+			continue
+		}
+		names = append(names, item)
+	}
+	return names
+}
+
+// addAttribute reads NAME=VALUE; an empty value takes back what was set.
+func (v *Voice) addAttribute(item string) {
+	name, value, ok := strings.Cut(item, "=")
+	name, value = strings.TrimRight(name, " \t"), strings.Trim(value, " \t")
+	if !ok || !validAttributeName(name) || name == "id" || len(value) > maxTextLength || len(v.Set) == maxNames {
+		v.Invalid++
+		return
+	}
+	parsed := ParseValue(value)
+	if n, number := parsed.amount(1); number && n != Unlimited && strings.HasPrefix(value, "-") {
+		v.Invalid++
+		return
+	}
+	v.Set = append(v.Set, Attribute{name, parsed})
+}

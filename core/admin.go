@@ -1,0 +1,120 @@
+package core
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+)
+
+// A Who names somebody to an administrator's call: by subject id, or by key, as
+// limits per key need it.
+type Who struct {
+	Subject, Key string
+}
+
+// ErrNobody is what administrator's calls answer to a Who that names nobody.
+var ErrNobody = errors.New("name a subject or a key")
+
+// Inspect fills d with the state of all limits of p as they stand for who,
+// except those that count by attributes of a request.
+func (e *Engine) Inspect(ctx context.Context, now Instant, p *Policy, who Who, d *Decision) error {
+	if err := e.begin(ctx, now, p, who, d); err != nil {
+		return err
+	}
+	for _, l := range p.Limits {
+		if d.countable(l) {
+			c := e.newCharge(d, l)
+			c.Peek = true
+		}
+	}
+	return e.store.Read(ctx, &d.Take)
+}
+
+// Amend applies op to who in p, as for work that ends outside any request: the
+// caller sets what op has to do, and an ID (of ParseID) for a cost; Amend the
+// rest. A cost goes to the settled limits of limits, or to all if that is
+// empty; so does a reset, of all limits.
+func (e *Engine) Amend(ctx context.Context, now Instant, p *Policy, who Who, limits []string, op *Settle) error {
+	var d Decision
+	if err := e.begin(ctx, now, p, who, &d); err != nil {
+		return err
+	}
+	for _, l := range p.Limits {
+		if wanted(l, limits, op) && d.countable(l) && (l.scope.kind != perAll || op.HasCost) {
+			e.newCharge(&d, l)
+		}
+	}
+	op.Now, op.Policy, op.Owner, op.Charges = now, p.Name, d.Owner, d.Charges
+	if op.HasCost && !op.settles() {
+		return errors.New("the policy has no limit with a settled cost for whom this names; one that counts per key needs the key")
+	}
+	return e.store.Settle(ctx, op)
+}
+
+// wanted reports whether op is about l.
+func wanted(l *Limit, limits []string, op *Settle) bool {
+	named := len(limits) == 0
+	for _, name := range limits {
+		named = named || name == l.Name
+	}
+	return named && (op.Reset || op.HasCost && l.Settled)
+}
+
+// countable reports whether it is known whom l counts for d.
+func (d *Decision) countable(l *Limit) bool {
+	switch l.scope.kind {
+	case perKey:
+		return d.Key != Scope{}
+	case perSubject:
+		return d.Owner != Scope{}
+	}
+	return l.scope.kind == perAll
+}
+
+// begin prepares d for who.
+func (e *Engine) begin(ctx context.Context, now Instant, p *Policy, who Who, d *Decision) error {
+	d.Policy, d.Plans, d.Take.Policy, d.Now = p, p.Plans, p.Name, now
+	d.store, d.Charges, d.request = e.store, d.inline[:0], &Request{}
+	d.Subject = &d.anonymous
+	if who.Key == "" && who.Subject == "" {
+		return ErrNobody
+	}
+	if who.Key == "" {
+		d.anonymous.ID = who.Subject
+		d.Owner = e.hasher.sumString(e.subjectDomain(p), who.Subject)
+		return nil
+	}
+	if e.directory == nil {
+		e.ownSubject(d, who.Key, &Ref{Kind: RefHeader})
+		return nil
+	}
+	subject, err := e.directory.Lookup(ctx, who.Key)
+	if err != nil {
+		return err
+	}
+	d.Subject = subject
+	d.Owner = e.hasher.sumString(domainSubject, subject.ID)
+	d.Key = e.hasher.sumString(domainKey, who.Key)
+	return nil
+}
+
+// subjectDomain is the domain of p's subject ids: one for all that come out of
+// the directory, else one for each policy.
+func (e *Engine) subjectDomain(p *Policy) uint64 {
+	if e.directory != nil {
+		return domainSubject
+	}
+	return domainSubject ^ p.domain
+}
+
+// ParseID reads the text of a request's ID (as {weir.id} gives it), or makes an
+// ID out of any other text, for work that has an id of its own.
+func (e *Engine) ParseID(policy, text string) ID {
+	var b [16]byte
+	if n, err := hex.Decode(b[:], []byte(text[:min(len(text), 32)])); err == nil && n == 16 && len(text) == 32 {
+		return ID{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
+	}
+	s := e.hasher.sumString(domainAmend^hashText(policy), text)
+	return ID{s.Hi, s.Lo}
+}

@@ -1,0 +1,404 @@
+package core
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A limitCompiler compiles one policy's limits.
+type limitCompiler struct {
+	*compiler
+	policy *Policy
+	path   string         // of the limit at hand
+	index  map[string]int // limits by name
+	refs   []uint64       // which limits each one refers to
+}
+
+var kindWords = []string{"rolling", "fixed", "calendar", "bucket", "hold"}
+
+// limit compiles one limit.
+func (k *limitCompiler) limit(i int, c *LimitConfig) *Limit {
+	l := &Limit{
+		Policy: k.policy.Name, Name: c.Name, Index: i,
+		Count: c.Count, CountRefused: c.Refused,
+		Shadow: c.Shadow || k.policy.Config.Shadow,
+		Retry:  c.Retry.Micro(), Max: c.Max,
+	}
+	if c.Refused && !c.Count {
+		k.errorf(k.path+".refused", "only a count counts refused requests")
+	}
+	if c.Retry < 0 {
+		k.errorf(k.path+".retry", "%s is below 0", c.Retry)
+	}
+	k.kind(l, c)
+	k.cost(l, c)
+	k.max(l, c)
+	l.scope = k.scope(c)
+	k.matching(i, l, c)
+	l.ID = l.identity()
+	return l
+}
+
+// identity hashes what a limit's cells depend on.
+func (l *Limit) identity() uint64 {
+	text := fmt.Sprintf("%q %q %d %d %v %v %v", l.Policy, l.Name, l.Kind, l.Length, l.Schedule, l.Released, l.Settled)
+	return hashText(text)
+}
+
+func hashText(s string) uint64 {
+	sum := sha256.Sum256([]byte(s))
+	return binary.LittleEndian.Uint64(sum[:])
+}
+
+// kind compiles the way of counting, and refuses options of other ways.
+func (k *limitCompiler) kind(l *Limit, c *LimitConfig) {
+	words := kindWords
+	if c.Count {
+		words = []string{"rolling", "fixed", "calendar", "ever"}
+	}
+	if c.Kind == "" {
+		k.errorf(k.path+".kind", "a limit needs a kind: one of %s", strings.Join(words, ", "))
+		return
+	}
+	if !k.oneOf(k.path+".kind", c.Kind, words) {
+		return
+	}
+	l.Kind = Kind(slices.Index(kindNames[:], c.Kind))
+	k.options(l.Kind, c)
+	switch l.Kind {
+	case Rolling, Fixed, Bucket:
+		k.length(l, c)
+	case Calendar:
+		s, err := NewSchedule(c.Unit, c.Zone, c.Anchor)
+		if err != nil {
+			k.fail(k.path+"."+scheduleField(c), err)
+		}
+		l.Schedule = s
+	case Hold:
+		k.hold(l, c)
+	}
+}
+
+// scheduleField names the field that is to blame for a schedule's error.
+func scheduleField(c *LimitConfig) string {
+	if _, err := NewSchedule(c.Unit, "UTC", ""); err != nil {
+		return "unit"
+	}
+	if _, err := NewSchedule(c.Unit, c.Zone, ""); err != nil {
+		return "zone"
+	}
+	return "anchor"
+}
+
+// options refuses what belongs to other kinds.
+func (k *limitCompiler) options(kind Kind, c *LimitConfig) {
+	options := []struct {
+		name  string
+		set   bool
+		kinds []Kind
+	}{
+		{"window", c.Window != 0, []Kind{Rolling, Fixed, Bucket}},
+		{"unit", c.Unit != "", []Kind{Calendar}},
+		{"zone", c.Zone != "", []Kind{Calendar}},
+		{"anchor", c.Anchor != "", []Kind{Calendar}},
+		{"rate", !c.Rate.IsZero(), []Kind{Bucket}},
+		{"until", c.Until != "", []Kind{Hold}},
+		{"ttl", c.TTL != 0, []Kind{Hold}},
+	}
+	for _, o := range options {
+		if o.set && !slices.Contains(o.kinds, kind) {
+			k.errorf(k.path+"."+o.name, "a %s limit has no %s", kind, o.name)
+		}
+	}
+}
+
+const (
+	minLength = 1000                             // 1 ms
+	maxLength = 366 * 24 * 60 * 60 * 1000 * 1000 // a year
+)
+
+func (k *limitCompiler) length(l *Limit, c *LimitConfig) {
+	l.Length = c.Window.Micro()
+	switch {
+	case c.Window == 0:
+		k.errorf(k.path+".window", "a %s limit needs a length, such as 60s", l.Kind)
+	case l.Length < minLength || l.Length > maxLength:
+		k.errorf(k.path+".window", "%s is not from 1ms to 366d", c.Window)
+	case l.Kind == Rolling && l.Length%1000 != 0:
+		k.errorf(k.path+".window", "%s is not a whole number of milliseconds", c.Window)
+	}
+	if l.Kind != Bucket {
+		return
+	}
+	l.Rate = c.Rate
+	if n, ok := c.Rate.Value.amount(1); c.Rate.IsZero() || c.Rate.Attribute == "" && (!ok || n < 1 || n == Unlimited) {
+		k.errorf(k.path+".rate", "a bucket needs a rate from 1, such as 10/1s")
+	}
+	k.attributeDefault(k.path+".rate", c.Rate)
+}
+
+func (k *limitCompiler) hold(l *Limit, c *LimitConfig) {
+	if c.Until == "" {
+		k.errorf(k.path+".until", "a hold lasts until the `response` ends, or until it is `released`")
+		return
+	}
+	if !k.oneOf(k.path+".until", c.Until, []string{"response", "released"}) {
+		return
+	}
+	l.Released, l.TTL = c.Until == "released", c.TTL.Micro()
+	switch {
+	case l.Released && c.TTL <= 0:
+		k.errorf(k.path+".ttl", "a slot that is released needs a ttl, such as 24h, for those that nobody releases")
+	case l.Released && l.TTL < minLength:
+		k.errorf(k.path+".ttl", "%s is less than 1ms", c.TTL)
+	case !l.Released && c.TTL != 0:
+		k.errorf(k.path+".ttl", "a slot that ends with the response has no ttl")
+	}
+}
+
+// cost compiles the limit's own cost.
+func (k *limitCompiler) cost(l *Limit, c *LimitConfig) {
+	if c.Cost == nil {
+		return
+	}
+	at := k.path + ".cost"
+	if !c.Cost.Settled {
+		if !c.Cost.Reserve.IsZero() {
+			k.errorf(at+".reserve", "only a settled cost is reserved")
+		}
+		l.cost = k.costRule(at, c.Cost)
+		return
+	}
+	l.Settled = true
+	if l.Kind == Hold || l.Count {
+		k.errorf(at+".settled", "a settled cost is for limits that count amounts, not for a hold or a count")
+	}
+	if c.Cost.Amount != 0 || c.Cost.From != "" || c.Cost.Min != nil {
+		k.errorf(at, "a cost is settled, or known in advance, not both")
+	}
+	reserve, ok := c.Cost.Reserve.amount(Million)
+	switch {
+	case c.Cost.Reserve.IsZero():
+	case !ok || reserve == Unlimited || strings.HasPrefix(c.Cost.Reserve.String(), "-"):
+		k.errorf(at+".reserve", "%q is not a number from 0", clip(c.Cost.Reserve.String()))
+	default:
+		l.Reserve = reserve
+	}
+}
+
+// costRule compiles a cost that is known in advance.
+func (k *compiler) costRule(path string, c *CostConfig) *cost {
+	if c.Settled {
+		k.errorf(path+".settled", "a settled cost is the limit's, not a match's")
+		return nil
+	}
+	least := int64(1)
+	if c.Min != nil {
+		least = *c.Min
+	}
+	if least < 0 || least > MaxAmount {
+		k.errorf(path+".min", "%d is not from 0 to %d", least, MaxAmount)
+	}
+	if c.From == "" {
+		if c.Min != nil {
+			k.errorf(path+".min", "only a cost read from the request has a min")
+		}
+		if c.Amount < 0 || c.Amount > MaxAmount {
+			k.errorf(path, "%d is not from 0 to %d", c.Amount, MaxAmount)
+		}
+		return &cost{amount: c.Amount}
+	}
+	if c.Amount != 0 {
+		k.errorf(path, "a cost is a number, or read from the request, not both")
+	}
+	ref, err := ParseRef(c.From)
+	if err != nil {
+		k.fail(path+".from", err)
+	}
+	return &cost{ref: &ref, min: least}
+}
+
+// max checks that a limit has a maximum, and every attribute in it a default.
+func (k *limitCompiler) max(l *Limit, c *LimitConfig) {
+	switch {
+	case c.Count && !c.Max.IsZero():
+		k.errorf(k.path+".max", "a count never refuses, so it has no max")
+	case c.Count:
+		l.Max = Amount{Value: UnlimitedValue()}
+	case c.Max.IsZero():
+		k.errorf(k.path+".max", "a limit needs a max: a number, unlimited, or {subject.ATTRIBUTE}")
+	case c.Max.Attribute == "" && c.Max.Value.IsText():
+		k.errorf(k.path+".max", "%q is not a number, unlimited, or {subject.ATTRIBUTE}", clip(c.Max.Value.String()))
+	}
+	k.attributeDefault(k.path+".max", c.Max)
+}
+
+// attributeDefault checks that an amount's attribute has a default for every
+// subject: in every plan's row, in the default row, or after else.
+func (k *limitCompiler) attributeDefault(path string, a Amount) {
+	if a.Attribute == "" || !a.Value.IsZero() {
+		return
+	}
+	rows := k.policy.Config.Plans
+	row, hasDefault := rows[DefaultPlan]
+	if v := row[a.Attribute]; hasDefault && !v.IsZero() {
+		k.numeric(path, a.Attribute, rows)
+		return
+	}
+	var all []string
+	for _, name := range sortedKeys(rows) {
+		if v := rows[name][a.Attribute]; v.IsZero() {
+			k.errorf(path, "plan %q has no attribute %q, and there is neither a default row with it nor an `else`", name, a.Attribute)
+			return
+		}
+		all = append(all, name)
+	}
+	if len(all) == 0 {
+		hint := ""
+		if w := Nearest(a.Attribute, k.planAttributes()); w != "" {
+			hint = fmt.Sprintf("; did you mean %q?", w)
+		}
+		k.errorf(path, "attribute %q has no default: give it a column in `plans`, or add `else N`%s", a.Attribute, hint)
+		return
+	}
+	k.numeric(path, a.Attribute, rows)
+}
+
+// numeric checks that no plan gives a text for an attribute that caps.
+func (k *limitCompiler) numeric(path, attribute string, rows map[string]map[string]Value) {
+	for _, name := range sortedKeys(rows) {
+		if v := rows[name][attribute]; v.IsText() {
+			k.errorf(path, "plan %q has the text %q for %q, which must be a number or unlimited", name, clip(v.String()), attribute)
+		}
+	}
+}
+
+func (k *limitCompiler) planAttributes() []string {
+	var names []string
+	for _, row := range k.policy.Config.Plans {
+		names = append(names, sortedKeys(row)...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// scope compiles what the limit counts by.
+func (k *limitCompiler) scope(c *LimitConfig) scopeRule {
+	per, at := c.Per, k.path+".per"
+	if len(per) == 0 {
+		per = k.policy.Config.Per
+	}
+	if len(per) == 0 {
+		per = []string{"subject"}
+	}
+	words := map[string]scopeKind{"subject": perSubject, "key": perKey, "all": perAll}
+	if kind, ok := words[per[0]]; ok {
+		if len(per) > 1 {
+			k.errorf(at, "%q stands alone", per[0])
+		}
+		if kind != perAll && k.policy.Config.Subject == nil {
+			k.fail(at, errNobody)
+		}
+		return scopeRule{kind: kind}
+	}
+	s := scopeRule{kind: perAttributes}
+	for i, p := range per {
+		if !strings.HasPrefix(p, "{") {
+			k.errorf(at, "unknown word %q%s", clip(p), DidYouMean(p, []string{"key", "subject", "all", "{attribute}"}))
+			continue
+		}
+		ref, err := ParseRef(p)
+		switch {
+		case err != nil:
+			k.fail(fmt.Sprintf("%s[%d]", at, i), err)
+		case ref.Kind == RefJSON:
+			k.errorf(fmt.Sprintf("%s[%d]", at, i), "%s: a limit cannot count by what is in the body", p)
+		}
+		s.refs = append(s.refs, ref)
+	}
+	return s
+}
+
+// matching compiles which requests are charged, and which may be refused.
+func (k *limitCompiler) matching(i int, l *Limit, c *LimitConfig) {
+	for j := range c.Match {
+		at := fmt.Sprintf("%s.match[%d]", k.path, j)
+		r := k.rule(at, &c.Match[j])
+		l.ruleCosts = l.ruleCosts || r.cost != nil
+		if r.cost != nil && l.Settled {
+			k.errorf(at+".cost", "the limit's cost is settled afterwards")
+		}
+		k.refs[i] |= r.limits
+		l.match = append(l.match, r)
+	}
+	if len(l.match) == 0 {
+		l.match = []rule{{}}
+	}
+	for j, name := range c.Except {
+		l.except |= k.limitBit(fmt.Sprintf("%s.except[%d]", k.path, j), name)
+	}
+	if l.except&(1<<i) != 0 {
+		k.errorf(k.path+".except", "a limit cannot leave out its own requests")
+		l.except &^= 1 << i
+	}
+	for j := range c.Refuse {
+		at := fmt.Sprintf("%s.refuse[%d]", k.path, j)
+		r := k.rule(at, &c.Refuse[j])
+		if c.Refuse[j].Cost != nil {
+			k.errorf(at+".cost", "what is refused has no cost of its own")
+		}
+		k.refs[i] |= r.limits &^ (1 << i)
+		l.refuse = append(l.refuse, r)
+	}
+	if c.Count && len(c.Refuse) > 0 {
+		k.errorf(k.path+".refuse", "a count never refuses")
+	}
+	k.refs[i] |= l.except
+}
+
+// rule compiles one match.
+func (k *limitCompiler) rule(path string, c *MatchConfig) rule {
+	r := rule{methods: c.Methods}
+	for i, m := range c.Methods {
+		if m == "" || strings.ToUpper(m) != m || strings.ContainsAny(m, " /{}*,") {
+			k.errorf(fmt.Sprintf("%s.methods[%d]", path, i), "%q is not a method in upper case", clip(m))
+		}
+	}
+	for i, p := range c.Paths {
+		r.paths = append(r.paths, k.pathPattern(fmt.Sprintf("%s.paths[%d]", path, i), p))
+	}
+	for i, name := range c.Limits {
+		r.limits |= k.limitBit(fmt.Sprintf("%s.limits[%d]", path, i), name)
+	}
+	if c.Cost != nil {
+		r.cost = k.costRule(path+".cost", c.Cost)
+	}
+	return r
+}
+
+// pathPattern checks a pattern and brings it into normal form.
+func (k *compiler) pathPattern(path, pattern string) string {
+	switch {
+	case pattern == "*":
+		return pattern
+	case !strings.HasPrefix(pattern, "/"):
+		k.errorf(path, "%q is not a path: it starts with a slash, or is *", clip(pattern))
+	case strings.ContainsAny(pattern, "?#%{} \t\r\n"):
+		k.errorf(path, "%q: a path pattern is decoded, and has no query, fragment or placeholder", clip(pattern))
+	case NormalizePath(pattern) != strings.ToLower(pattern):
+		k.errorf(path, "%q can match nothing: paths are matched without doubled slashes and dot segments, as %q", clip(pattern), NormalizePath(pattern))
+	}
+	return strings.ToLower(pattern)
+}
+
+// limitBit returns the set of the named limit alone.
+func (k *limitCompiler) limitBit(path, name string) uint64 {
+	if i, ok := k.index[name]; ok {
+		return 1 << i
+	}
+	k.errorf(path, "there is no limit %q%s", clip(name), DidYouMean(name, sortedKeys(k.index)))
+	return 0
+}

@@ -1,0 +1,166 @@
+package core
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"net/netip"
+	"strings"
+)
+
+// A subjectRule says how a request's subject is found.
+type subjectRule struct {
+	sources          []credentialSource
+	missing, unknown fallback
+}
+
+// A credentialSource is one place where a credential may be.
+type credentialSource struct {
+	ref    Ref
+	bearer bool // after the authorization scheme Bearer (RFC 6750, section 2.1)
+}
+
+type fallbackKind uint8
+
+const (
+	denyFallback fallbackKind = iota
+	countByIP
+	countTogether
+	countByKey
+)
+
+// A fallback is what becomes of a request without a known credential.
+type fallback struct {
+	kind fallbackKind
+	plan string
+}
+
+// credential returns the first credential that the request carries.
+func (s *subjectRule) credential(r *Request) (credential string, from *Ref) {
+	for i := range s.sources {
+		source := &s.sources[i]
+		v, ok := r.attribute(&source.ref)
+		if ok && source.bearer {
+			v, ok = bearerToken(v)
+		}
+		if ok && v != "" {
+			return v, &source.ref
+		}
+	}
+	return "", nil
+}
+
+// bearerToken takes the token out of an Authorization header's value.
+func bearerToken(v string) (string, bool) {
+	const scheme = "bearer "
+	if len(v) < len(scheme) || !strings.EqualFold(v[:len(scheme)], scheme) {
+		return "", false
+	}
+	return strings.Trim(v[len(scheme):], " "), true
+}
+
+var clientIPRef = Ref{Kind: RefClientIP, Text: "client_ip"}
+
+// identify finds d's subject. It returns false where the request is denied for
+// want of one, and sets the outcome.
+func (e *Engine) identify(ctx context.Context, d *Decision) bool {
+	p := d.Policy
+	if p.subject == nil {
+		d.Subject = &d.anonymous
+		return true
+	}
+	credential, from := p.subject.credential(d.request)
+	if credential == "" {
+		return e.fallback(d, &p.subject.missing, "", MissingCredential)
+	}
+	if e.directory == nil {
+		e.ownSubject(d, credential, from)
+		return true
+	}
+	subject, err := e.directory.Lookup(ctx, credential)
+	switch {
+	case errors.Is(err, ErrUnknownCredential):
+		return e.fallback(d, &p.subject.unknown, credential, UnknownCredential)
+	case err != nil:
+		d.Outcome, d.Err = DirectoryFailed, err
+		return false
+	}
+	d.Subject = subject
+	d.Owner = e.hasher.sumString(domainSubject, subject.ID)
+	d.Key = e.hasher.sumString(domainKey, credential)
+	if _, ok := p.Plans.Row(subject.Plan); !ok {
+		d.Outcome = UnknownPlan
+		return false
+	}
+	return true
+}
+
+// ownSubject makes a credential its own subject, as where there is no
+// directory. A secret one is known by its hash only.
+func (e *Engine) ownSubject(d *Decision, credential string, from *Ref) {
+	d.Subject = &d.anonymous
+	if !from.Secret() {
+		d.anonymous.ID = credential
+	}
+	d.Key = e.hasher.sumString(domainKey, credential)
+	d.Owner = e.hasher.sumString(domainSubject^d.Policy.domain, credential)
+}
+
+// fallback counts a request without a known credential, or denies it.
+func (e *Engine) fallback(d *Decision, f *fallback, credential string, denied Outcome) bool {
+	switch f.kind {
+	case denyFallback:
+		d.Outcome = denied
+		return false
+	case countByIP:
+		ip, _ := d.request.attribute(&clientIPRef)
+		var buf [64]byte
+		d.anonymous.ID = ip
+		d.Owner = e.hasher.sumBytes(domainClientIP, appendAddress(buf[:0], ip))
+	case countTogether:
+		d.anonymous.ID = denied.String()
+		d.Owner = e.hasher.sumString(domainAnonymous^d.Policy.domain, denied.String())
+	case countByKey:
+		d.Owner = e.hasher.sumString(domainUnknownKey, credential)
+	}
+	d.anonymous.Plan = f.plan
+	d.Subject = &d.anonymous
+	d.Key = d.Owner
+	if _, ok := d.Policy.Plans.Row(f.plan); !ok {
+		d.Outcome = UnknownPlan
+		return false
+	}
+	return true
+}
+
+// SubjectID returns the subject's id for logs and answers: what the directory
+// calls it, an address, or part of the keyed hash of a key that is its own
+// subject. It is "" where nobody is asked who they are.
+func (d *Decision) SubjectID() string {
+	switch {
+	case d.Subject == nil:
+		return ""
+	case d.Subject.ID == "" && d.Owner != Scope{}:
+		return d.Owner.String()
+	case d.Subject == &d.anonymous:
+		if addr, err := netip.ParseAddr(d.anonymous.ID); err == nil && addr.Unmap().Is6() {
+			prefix, _ := addr.Prefix(64)
+			return prefix.String()
+		}
+	}
+	return d.Subject.ID
+}
+
+// String returns the scope as 32 hexadecimal digits.
+func (s Scope) String() string { return hex128(s.Hi, s.Lo) }
+
+// String returns the id as 32 hexadecimal digits.
+func (id ID) String() string { return hex128(id.Hi, id.Lo) }
+
+func hex128(hi, lo uint64) string {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], hi)
+	binary.BigEndian.PutUint64(b[8:], lo)
+	return hex.EncodeToString(b[:])
+}

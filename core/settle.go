@@ -1,0 +1,127 @@
+package core
+
+import "context"
+
+// Heard is what became of a Voice.
+type Heard struct {
+	// Leased, Released: names acted on. Ignored: names without a slot or a
+	// holder, and a cost that no limit of the request settles. Invalid: values
+	// that could not be read.
+	Leased, Released, Ignored, Invalid int
+	// Duplicate: the cost was settled before.
+	Duplicate bool
+	// Err: the store failed; the engine tries again in the background.
+	Err error
+}
+
+// Hear acts on what the origin said in response to d's request. Doors call it
+// before the response's headers go out, and again for trailers.
+func (e *Engine) Hear(ctx context.Context, now Instant, d *Decision, v *Voice) Heard {
+	heard := Heard{Invalid: v.Invalid}
+	if d.Outcome != Admitted {
+		heard.Ignored = len(v.Lease) + len(v.Release) + len(v.Set)
+		return heard
+	}
+	op := d.settlement(now)
+	op.HasCost, op.Cost = v.HasCost, v.Cost
+	op.Lease, op.Release, op.Set = v.Lease, v.Release, v.Set
+	op.Unleased = d.store == nil
+	if d.Policy.subject == nil && len(op.Set) > 0 {
+		heard.Ignored, op.Set = len(op.Set), nil
+	}
+	if op.HasCost && !op.settles() {
+		heard.Ignored, op.HasCost = heard.Ignored+1, false
+	}
+	if !op.HasCost && len(op.Lease)+len(op.Release)+len(op.Set) == 0 {
+		return heard
+	}
+	heard.Err = e.settle(ctx, d.store, op)
+	heard.Leased, heard.Released, heard.Duplicate = op.Leased, op.Released, op.Duplicate
+	heard.Ignored += op.Ignored
+	d.keepSlots(op)
+	return heard
+}
+
+// Finish ends the slots of d's request that the origin did not lease. It may be
+// called more than once.
+func (e *Engine) Finish(now Instant, d *Decision) {
+	if d.finished {
+		return
+	}
+	d.finished = true
+	if d.Outcome != Admitted || d.store == nil || !d.lasting() {
+		return
+	}
+	op := d.settlement(now)
+	op.End = true
+	_ = e.settle(context.Background(), d.store, op)
+}
+
+// Holding reports whether ending d's request frees something.
+func (d *Decision) Holding() bool {
+	return !d.finished && d.Outcome == Admitted && d.store != nil && d.lasting()
+}
+
+// lasting reports whether something of d outlasts its decision: slots, or a
+// reservation.
+func (d *Decision) lasting() bool {
+	for i := range d.Charges {
+		c := &d.Charges[i]
+		if c.Taken && (c.Limit.Kind == Hold || c.Limit.Settled && c.Cost > 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// settlement returns d's Settle, empty but for the charges that can be
+// settled: settled costs and slots that were taken, or would have been but for
+// the store's failure.
+func (d *Decision) settlement(now Instant) *Settle {
+	op := &d.settle
+	*op = Settle{Now: now, ID: d.ID, Policy: d.Policy.Name, Owner: d.Owner, Charges: d.settling[:0]}
+	for i := range d.Charges {
+		c := &d.Charges[i]
+		if c.CheckOnly || !c.Taken && d.store != nil || !c.Limit.Settled && c.Limit.Kind != Hold {
+			continue
+		}
+		op.Charges = append(op.Charges, *c)
+		last := &op.Charges[len(op.Charges)-1]
+		last.Peek = false
+		if c.Limit.Kind == Calendar {
+			last.Window = c.Limit.Schedule.At(now.Wall)
+		}
+	}
+	return op
+}
+
+// settles reports whether a cost has a limit to go to.
+func (op *Settle) settles() bool {
+	for i := range op.Charges {
+		if op.Charges[i].Limit.Settled {
+			return true
+		}
+	}
+	return false
+}
+
+// keepSlots notes in d's charges what settling did to their entries.
+func (d *Decision) keepSlots(op *Settle) {
+	for i := range op.Charges {
+		if c := d.Charge(op.Charges[i].Limit.Name); c != nil {
+			c.Entry = op.Charges[i].Entry
+		}
+	}
+}
+
+// settle asks the store, and leaves what fails to the retry queue.
+func (e *Engine) settle(ctx context.Context, s Store, op *Settle) error {
+	if s == nil {
+		s = e.store
+	}
+	err := s.Settle(ctx, op)
+	if err != nil {
+		e.retries.add(s, op)
+	}
+	return err
+}
