@@ -1,0 +1,52 @@
+# make test is all that a newcomer needs; the rest is for those who work here.
+
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOFUMPT  := mvdan.cc/gofumpt@v0.12.0
+TOOLS    := $(CURDIR)/.cache/tools
+
+.PHONY: build test setup unit race acceptance fuzz lint bench fmt clean
+
+build:
+	./xcaddy.sh
+
+# test sets up what the tests need, and runs them all.
+test: setup
+	go test ./...
+
+# setup installs what is missing where it may, and says what to install where
+# it may not: node and python3 run the pages' own clients.
+setup:
+	./setup.sh
+
+unit:
+	go test $$(go list ./... | grep -v /acceptance)
+
+acceptance: setup
+	go test -count=1 ./acceptance
+
+race:
+	go test -race ./core/...
+
+# fuzz runs every fuzz target for FUZZTIME.
+FUZZTIME ?= 30s
+fuzz:
+	./fuzz.sh $(FUZZTIME)
+
+lint: $(TOOLS)/golangci-lint
+	$(TOOLS)/golangci-lint run ./...
+
+fmt: $(TOOLS)/gofumpt
+	$(TOOLS)/gofumpt -l -w .
+
+$(TOOLS)/golangci-lint:
+	GOBIN=$(TOOLS) go install $(GOLANGCI)
+
+$(TOOLS)/gofumpt:
+	GOBIN=$(TOOLS) go install $(GOFUMPT)
+
+# bench prints Weir beside its peers, as ratios of one run.
+bench:
+	cd bench && go run .
+
+clean:
+	rm -rf bin .cache
