@@ -209,6 +209,7 @@ func (k *compiler) fallback(path string, c *FallbackConfig, p *Policy, hasKey bo
 		return fallback{}
 	case c.CountBy == "" && c.Plan != "":
 		k.errorf(path+".count_by", "a plan needs to know who is counted: key, client_ip or all")
+		return fallback{}
 	case c.CountBy == "":
 		if c.Deny != nil && c.Deny.Status != 0 && (c.Deny.Status < 400 || c.Deny.Status > 599) {
 			k.errorf(path+".deny.status", "%d is not a status from 400 to 599", c.Deny.Status)

@@ -3,8 +3,9 @@ package core
 import "strings"
 
 // Nearest returns the valid word that word was most likely meant to be, or ""
-// if none is close: the least Levenshtein distance (Wagner and Fischer, 1974),
-// at most a third of the word's length, at least one; ties in valid's order.
+// if none is close: the least edit distance (Damerau, 1964; optimal string
+// alignment), at most a third of the word's length, at least one; ties in
+// valid's order.
 func Nearest(word string, valid []string) string {
 	best, bestDistance := "", max(1, len(word)/3)+1
 	for _, v := range valid {
@@ -15,27 +16,29 @@ func Nearest(word string, valid []string) string {
 	return best
 }
 
-// editDistance counts insertions, deletions and replacements of bytes. Long
-// words are cut: it is for words that people mistype.
+// editDistance counts insertions, deletions, replacements and swaps of
+// neighbours. Long words are cut: it is for words that people mistype.
 func editDistance(a, b string) int {
 	a, b = a[:min(len(a), 64)], b[:min(len(b), 64)]
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	var before, last, row [65]int
+	for j := range last {
+		last[j] = j
 	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			replaced := last[j-1]
+			if a[i-1] != b[j-1] {
+				replaced++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
+			row[j] = min(replaced, last[j]+1, row[j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
 		}
+		before, last = last, row
 	}
-	return row[len(b)]
+	return last[len(b)]
 }
 
 // DidYouMean returns `; did you mean "w"?` for the nearest valid word, or else
