@@ -1,0 +1,119 @@
+package caddymodule
+
+import (
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/weirhq/weir/core"
+)
+
+// UnmarshalCaddyfile sets up the directory from Caddyfile tokens. Syntax:
+//
+//	file <path>
+func (f *FileDirectory) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	p := newParser()
+	dir := p.moduleDirective(d)
+	if p.counts(&dir, "directory file PATH", 1, 1, false) {
+		f.Path = p.filled(dir.args[0], "path")
+	}
+	return p.err()
+}
+
+// UnmarshalCaddyfile sets up the directory from Caddyfile tokens. Syntax:
+//
+//	inline {
+//		<credential> id <id> [plan <plan>] [<attribute> <value>]...
+//	}
+func (i *InlineDirectory) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	p := newParser()
+	dir := p.moduleDirective(d)
+	if !p.counts(&dir, "directory inline { ... }", 0, 0, true) {
+		return p.err()
+	}
+	i.Subjects = make(map[string]map[string]core.Value, len(dir.block))
+	for j := range dir.block {
+		p.inlineSubject(i.Subjects, &dir.block[j])
+	}
+	return p.err()
+}
+
+// inlineSubject reads one credential. It is secret: messages don't repeat it.
+func (p *parser) inlineSubject(subjects map[string]map[string]core.Value, d *directive) {
+	const syntax = "CREDENTIAL id ID [plan PLAN] [ATTRIBUTE VALUE]..."
+	switch {
+	case len(d.args) < 2 || len(d.args)%2 != 0 || d.args[0].Text != "id":
+		p.errorf(d.name, "expected %q, got %d words after the credential", syntax, len(d.args))
+		return
+	case d.braced():
+		p.errorf(d.open, "a subject has no block")
+		return
+	case subjects[d.name.Text] != nil:
+		p.errorf(d.name, "the credential is repeated")
+		return
+	}
+	subject := make(map[string]core.Value, len(d.args)/2)
+	for j := 0; j < len(d.args); j += 2 {
+		name := d.args[j].Text
+		if !subject[name].IsZero() {
+			p.errorf(d.args[j], "%q is repeated", clip(name))
+		}
+		subject[name] = core.ParseValue(p.filled(d.args[j+1], name))
+		if name == "id" || name == "plan" {
+			subject[name] = core.Text(d.args[j+1].Text)
+		}
+	}
+	subjects[d.name.Text] = subject
+}
+
+var httpGrammar = grammar[HTTPDirectory]{
+	{"header", "NAME", 1, 1, false, "header", (*parser).httpHeader},
+	{"ttl", "DURATION", 1, 1, false, "ttl", (*parser).httpTTL},
+	{"negative_ttl", "DURATION", 1, 1, false, "negative_ttl", (*parser).httpNegativeTTL},
+	{"stale", "DURATION", 1, 1, false, "stale", (*parser).httpStale},
+	{"timeout", "DURATION", 1, 1, false, "timeout", (*parser).httpTimeout},
+}
+
+// UnmarshalCaddyfile sets up the directory from Caddyfile tokens. Syntax:
+//
+//	http <url> {
+//		header       <name>
+//		ttl          <duration>
+//		negative_ttl <duration>
+//		stale        <duration>
+//		timeout      <duration>
+//	}
+func (h *HTTPDirectory) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	p := newParser()
+	dir := p.moduleDirective(d)
+	if p.counts(&dir, "directory http URL", 1, 1, true) {
+		h.URL = p.filled(dir.args[0], "URL")
+		parseBlock(p, httpGrammar, "an HTTP directory", dir.block, h, "")
+	}
+	return p.err()
+}
+
+func (p *parser) httpHeader(h *HTTPDirectory, _ string, d *directive) {
+	h.Header = p.filled(d.args[0], "header")
+}
+
+func (p *parser) httpTTL(h *HTTPDirectory, _ string, d *directive) {
+	h.TTL = p.duration(d.args[0], "ttl")
+}
+
+func (p *parser) httpNegativeTTL(h *HTTPDirectory, _ string, d *directive) {
+	h.NegativeTTL = p.duration(d.args[0], "negative_ttl")
+}
+
+func (p *parser) httpStale(h *HTTPDirectory, _ string, d *directive) {
+	h.Stale = p.duration(d.args[0], "stale")
+}
+
+func (p *parser) httpTimeout(h *HTTPDirectory, _ string, d *directive) {
+	h.Timeout = p.duration(d.args[0], "timeout")
+}
+
+// Interface guards
+var (
+	_ caddyfile.Unmarshaler = (*FileDirectory)(nil)
+	_ caddyfile.Unmarshaler = (*InlineDirectory)(nil)
+	_ caddyfile.Unmarshaler = (*HTTPDirectory)(nil)
+)

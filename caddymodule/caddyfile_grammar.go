@@ -1,0 +1,193 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/weirhq/weir/core"
+)
+
+// A parser turns directives into their JSON types. It goes on after a mistake,
+// so that all of them are told at once.
+type parser struct {
+	errs []error
+	// places of what was read, by its path in the JSON form.
+	places     map[string]caddyfile.Token
+	shorthands httpcaddyfile.ShorthandReplacer
+}
+
+func newParser() *parser {
+	return &parser{
+		places:     make(map[string]caddyfile.Token),
+		shorthands: httpcaddyfile.NewShorthandReplacer(),
+	}
+}
+
+// A grammar lists the directives that may stand in a block that fills in a T.
+type grammar[T any] []clause[T]
+
+// A clause is one directive of a grammar.
+type clause[T any] struct {
+	name string
+	// syntax of the arguments, as messages spell it, and how many there may
+	// be: from least to most, or any number if most is many.
+	syntax      string
+	least, most int
+	// block says that the directive may have a block.
+	block bool
+	// once groups directives of which a block has at most one; a directive
+	// whose group is empty may be repeated.
+	once string
+	// parse reads d into to, whose path in the JSON form is at.
+	parse func(p *parser, to *T, at string, d *directive)
+}
+
+// many arguments, as a clause's most.
+const many = -1
+
+// parseBlock reads lines, the block of what, by the grammar into to.
+func parseBlock[T any](p *parser, g grammar[T], what string, lines []directive, to *T, at string) {
+	given := make(map[string]*directive)
+	for i := range lines {
+		d := &lines[i]
+		c := g.clause(d.name.Text)
+		if c == nil {
+			p.errorf(d.name, "unknown directive %q in %s%s", clip(d.name.Text), what, core.DidYouMean(d.name.Text, g.names()))
+			continue
+		}
+		if first := given[c.once]; first != nil && c.once != "" {
+			p.repeated(first, d)
+			continue
+		}
+		given[c.once] = d
+		if !p.counts(d, c.name+spaced(c.syntax), c.least, c.most, c.block) {
+			continue
+		}
+		c.parse(p, to, at, d)
+	}
+}
+
+func (g grammar[T]) clause(name string) *clause[T] {
+	for i := range g {
+		if g[i].name == name {
+			return &g[i]
+		}
+	}
+	return nil
+}
+
+func (g grammar[T]) names() []string {
+	names := make([]string, len(g))
+	for i := range g {
+		names[i] = g[i].name
+	}
+	return names
+}
+
+func spaced(s string) string {
+	if s == "" {
+		return ""
+	}
+	return " " + s
+}
+
+// counts checks the number of arguments and whether there is a block.
+func (p *parser) counts(d *directive, syntax string, least, most int, block bool) bool {
+	if n := len(d.args); n < least || most != many && n > most {
+		hint := ""
+		if d.heredoc() {
+			hint = "; a heredoc ends at its marker, wherever that stands"
+		}
+		p.errorf(d.name, "expected %q, got %q%s", syntax, d.spoken(), hint)
+		return false
+	}
+	if d.braced() && !block {
+		p.errorf(d.open, "%q has no block", d.name.Text)
+		return false
+	}
+	return true
+}
+
+// repeated tells that d stands where only first may.
+func (p *parser) repeated(first, d *directive) {
+	if d.name.Text == first.name.Text {
+		p.errorf(d.name, "%q is repeated; it stands in line %d already", d.name.Text, first.name.Line)
+		return
+	}
+	p.errorf(d.name, "%q contradicts %q in line %d; one of them must go", d.name.Text, first.name.Text, first.name.Line)
+}
+
+// errorf records a mistake.
+func (p *parser) errorf(at caddyfile.Token, format string, args ...any) {
+	p.errs = append(p.errs, located(at, fmt.Errorf(format, args...)))
+}
+
+// located says where in the Caddyfile the mistake is: file:line: what.
+func located(at caddyfile.Token, err error) error {
+	d := caddyfile.NewDispenser([]caddyfile.Token{at})
+	d.Next()
+	if _, chain, imported := strings.Cut(d.Err("").Error(), " import chain "); imported {
+		return fmt.Errorf("%s:%d: %w (imported by %s)", at.File, at.Line, err, chain)
+	}
+	return fmt.Errorf("%s:%d: %w", at.File, at.Line, err)
+}
+
+// err returns all mistakes, in the order in which they were found.
+func (p *parser) err() error { return errors.Join(p.errs...) }
+
+// mark remembers that the value at path comes from t.
+func (p *parser) mark(path string, t caddyfile.Token) { p.places[path] = t }
+
+// place returns where the value at path comes from, or what holds it.
+func (p *parser) place(path string) (caddyfile.Token, bool) {
+	for path != "" {
+		if t, ok := p.places[path]; ok {
+			return t, true
+		}
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+	}
+	return caddyfile.Token{}, false
+}
+
+// expand replaces Caddy's shorthands for placeholders. In sites Caddy did so
+// already, in global options it does not: so a policy means the same in both.
+func (p *parser) expand(t caddyfile.Token) string {
+	one := caddyfile.Segment{t}
+	p.shorthands.ApplyToSegment(&one)
+	return one[0].Text
+}
+
+// ref reads an attribute of requests into its canonical form.
+func (p *parser) ref(t caddyfile.Token, path string) string {
+	p.mark(path, t)
+	r, err := core.ParseRef(p.expand(t))
+	if err != nil {
+		p.errorf(t, "%w", err)
+		return ""
+	}
+	return "{" + r.Text + "}"
+}
+
+// duration reads a duration such as 60s.
+func (p *parser) duration(t caddyfile.Token, path string) core.Duration {
+	p.mark(path, t)
+	d, err := core.ParseDuration(t.Text)
+	if err != nil {
+		p.errorf(t, "%w", err)
+	}
+	return d
+}
+
+// amount reads an amount from the words of its text form.
+func (p *parser) amount(words string, t caddyfile.Token, path string) core.Amount {
+	p.mark(path, t)
+	a, err := core.ParseAmount(words)
+	if err != nil {
+		p.errorf(t, "%w", err)
+	}
+	return a
+}

@@ -1,0 +1,87 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/weirhq/weir/core"
+)
+
+func (p *parser) store(a *App, _ string, d *directive) {
+	a.StoreRaw = p.module("weir.stores", "store", d)
+}
+
+func (p *parser) directory(a *App, _ string, d *directive) {
+	a.DirectoryRaw = p.module("weir.directories", "directory", d)
+}
+
+// module lets the module that d's first argument names in the namespace read
+// what follows, and returns it with its name under key.
+func (p *parser) module(namespace, key string, d *directive) json.RawMessage {
+	name := d.args[0].Text
+	names := moduleNames(namespace)
+	if !slices.Contains(names, name) {
+		p.errorf(d.args[0], "unknown %s %q%s", key, clip(name), core.DidYouMean(name, names))
+		return nil
+	}
+	segment := caddyfile.NewDispenser(d.tokens()[1:])
+	segment.Next()
+	module, err := caddyfile.UnmarshalModule(segment, namespace+"."+name)
+	if err != nil {
+		p.errs = append(p.errs, err)
+		return nil
+	}
+	return caddyconfig.JSONModuleObject(module, key, name, nil)
+}
+
+// moduleNames returns the names of the modules of a namespace.
+func moduleNames(namespace string) []string {
+	var names []string
+	for _, m := range caddy.GetModules(namespace) {
+		names = append(names, m.ID.Name())
+	}
+	return names
+}
+
+// moduleDirective reads the directive of a module, from its name on.
+func (p *parser) moduleDirective(d *caddyfile.Dispenser) directive {
+	d.Next()
+	return readDirective(d)
+}
+
+// filled returns the token's text, which must not be empty.
+func (p *parser) filled(t caddyfile.Token, what string) string {
+	if t.Text == "" {
+		p.errorf(t, "the %s is empty", what)
+	}
+	return t.Text
+}
+
+// UnmarshalCaddyfile sets up the store from Caddyfile tokens. Syntax:
+//
+//	memory <directory>
+//	memory volatile
+func (m *MemoryStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	p := newParser()
+	dir := p.moduleDirective(d)
+	if len(dir.args) == 0 {
+		p.errorf(dir.name, `"store memory" needs a directory, for counters outlive the process there; "store memory volatile" does without`)
+		return p.err()
+	}
+	if !p.counts(&dir, "store memory DIRECTORY|volatile", 1, 1, false) {
+		return p.err()
+	}
+	if t := dir.args[0]; t.Text == "volatile" && !t.Quoted() {
+		m.Volatile = true
+	} else {
+		m.Dir = p.filled(t, "directory")
+	}
+	return p.err()
+}
+
+// Interface guards
+var _ caddyfile.Unmarshaler = (*MemoryStore)(nil)
