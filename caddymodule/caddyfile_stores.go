@@ -60,28 +60,3 @@ func (p *parser) filled(t caddyfile.Token, what string) string {
 	}
 	return t.Text
 }
-
-// UnmarshalCaddyfile sets up the store from Caddyfile tokens. Syntax:
-//
-//	memory <directory>
-//	memory volatile
-func (m *MemoryStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	p := newParser()
-	dir := p.moduleDirective(d)
-	if len(dir.args) == 0 {
-		p.errorf(dir.name, `"store memory" needs a directory, for counters outlive the process there; "store memory volatile" does without`)
-		return p.err()
-	}
-	if !p.counts(&dir, "store memory DIRECTORY|volatile", 1, 1, false) {
-		return p.err()
-	}
-	if t := dir.args[0]; t.Text == "volatile" && !t.Quoted() {
-		m.Volatile = true
-	} else {
-		m.Dir = p.filled(t, "directory")
-	}
-	return p.err()
-}
-
-// Interface guards
-var _ caddyfile.Unmarshaler = (*MemoryStore)(nil)

@@ -1,6 +1,9 @@
 package caddymodule
 
-import "github.com/caddyserver/caddy/v2"
+import (
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
 
 func init() {
 	caddy.RegisterModule(new(MemoryStore))
@@ -20,3 +23,28 @@ type MemoryStore struct {
 func (*MemoryStore) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "weir.stores.memory", New: func() caddy.Module { return new(MemoryStore) }}
 }
+
+// UnmarshalCaddyfile sets up the store from Caddyfile tokens. Syntax:
+//
+//	memory <directory>
+//	memory volatile
+func (m *MemoryStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	p := newParser()
+	dir := p.moduleDirective(d)
+	if len(dir.args) == 0 {
+		p.errorf(dir.name, `"store memory" needs a directory, for counters outlive the process there; "store memory volatile" does without`)
+		return p.err()
+	}
+	if !p.counts(&dir, "store memory DIRECTORY|volatile", 1, 1, false) {
+		return p.err()
+	}
+	if t := dir.args[0]; t.Text == "volatile" && !t.Quoted() {
+		m.Volatile = true
+	} else {
+		m.Dir = p.filled(t, "directory")
+	}
+	return p.err()
+}
+
+// Interface guards
+var _ caddyfile.Unmarshaler = (*MemoryStore)(nil)
