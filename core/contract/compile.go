@@ -3,6 +3,7 @@ package contract
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -10,9 +11,15 @@ import (
 )
 
 // Compile returns the contract of a compiled policy. Its error joins a
-// *core.ConfigError for each mistake.
+// *core.ConfigError for each mistake, with paths from policies.NAME.
 func Compile(p *core.Policy) (*Contract, error) {
-	k := &compiler{policy: p, root: "policies." + p.Name}
+	return CompileAt("policies."+p.Name, p)
+}
+
+// CompileAt is Compile for a policy that stands elsewhere: its errors' paths
+// start with prefix.
+func CompileAt(prefix string, p *core.Policy) (*Contract, error) {
+	k := &compiler{policy: p, root: prefix}
 	c := &Contract{policy: p.Name, headers: k.headers(p.Config.Headers)}
 	common := k.denial(k.root+".deny", p.Config.Deny, denyScope)
 	c.limits = make([]*denial, len(p.Limits))
@@ -58,7 +65,7 @@ func (k *compiler) word(path, got string, words []string) int {
 	}
 	i := slices.Index(words, got)
 	if i < 0 {
-		k.fail(path, "%q is none of %s%s", clip(got), oneOf(words), near(got, words))
+		k.fail(path, "unknown word %q%s", clip(got), core.DidYouMean(got, words))
 		return 0
 	}
 	return i
@@ -84,7 +91,7 @@ func (k *compiler) headers(h *core.HeadersConfig) headers {
 	}
 	path := k.root + ".headers"
 	if h.Dialect == "" {
-		k.fail(path+".dialect", "missing; expected %s", oneOf(dialects))
+		k.fail(path+".dialect", "missing; expected one of %s", strings.Join(dialects, ", "))
 	}
 	out.dialect = dialect(k.word(path+".dialect", h.Dialect, dialects))
 	out.form = form(k.word(path+".reset", h.Reset, forms))
@@ -127,7 +134,7 @@ func (k *compiler) speaker(path, name string, out *headers) {
 	case name == tightest:
 		out.tightest = true
 	case name != "" && !slices.Contains(names, name):
-		k.fail(path, "%q is no limit of this policy%s", clip(name), suggest(name, append(names, tightest)))
+		k.fail(path, "%q is no limit of this policy%s", clip(name), core.DidYouMean(name, append(names, tightest)))
 	default:
 		out.limit = name
 	}
@@ -142,7 +149,7 @@ func (k *compiler) when(path string, settings map[string]string, out *headers) {
 	for _, name := range sorted(settings) {
 		part := slices.Index(known, name)
 		if part < 0 {
-			k.fail(path+"."+clip(name), "unknown%s", suggest(name, known))
+			k.fail(path+"."+clip(name), "unknown%s", core.DidYouMean(name, known))
 			continue
 		}
 		setting := when(k.word(path+"."+name, settings[name], whens))
@@ -165,7 +172,7 @@ func (k *compiler) names(path string, names map[string]string, out *headers) {
 		field := names[name]
 		switch {
 		case part < 0:
-			k.fail(at, "unknown%s", suggest(name, partNames[:partRetryAfter]))
+			k.fail(at, "unknown%s", core.DidYouMean(name, partNames[:partRetryAfter]))
 		case !isToken(field):
 			k.fail(at, "%q is no name of a header field (RFC 9110, section 5.6.2)", clip(field))
 		case strings.HasPrefix(strings.ToLower(field), strings.ToLower(core.HeaderPrefix)):
@@ -183,22 +190,9 @@ func (k *compiler) names(path string, names map[string]string, out *headers) {
 	}
 }
 
-// near is suggest without the choice of words.
-func near(got string, words []string) string {
-	if s := suggest(got, words); strings.HasPrefix(s, "; did") {
-		return s
-	}
-	return ""
-}
-
 // sorted returns a map's keys in order.
 func sorted(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
+	return slices.Sorted(maps.Keys(m))
 }
 
 // isToken reports whether s is a token: RFC 9110, section 5.6.2.
@@ -211,4 +205,12 @@ func isToken(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// clip shortens what a message repeats of its input.
+func clip(s string) string {
+	if len(s) > 40 {
+		return s[:40] + "…"
+	}
+	return s
 }

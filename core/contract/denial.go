@@ -24,7 +24,7 @@ func (k *compiler) denial(path string, d *core.DenyConfig, s scope) *denial {
 			out.status = http.StatusUnauthorized
 		}
 	}
-	if out.status < 400 || out.status > 599 {
+	if s != fallbackScope && (out.status < 400 || out.status > 599) { // core checks those
 		k.fail(path+".status", "%d is no status from 400 to 599", d.Status)
 	}
 	switch {

@@ -62,7 +62,7 @@ func suggestPlaceholder(name string) string {
 	for i := range known {
 		known[i] = "{weir." + known[i] + "}"
 	}
-	return suggest("{weir."+name+"}", known)
+	return core.DidYouMean("{weir."+name+"}", known)
 }
 
 // parseNamed reads NAME.FACT.
@@ -74,7 +74,7 @@ func parseNamed(s string) (placeholder, error) {
 	limit, fact := s[:dot], s[dot+1:]
 	i := slices.Index(facts, fact)
 	if i < 0 {
-		return placeholder{}, fmt.Errorf("%q is not told of a limit%s", clip(fact), suggest(fact, facts))
+		return placeholder{}, fmt.Errorf("%q is not told of a limit%s", clip(fact), core.DidYouMean(fact, facts))
 	}
 	return placeholder{what: what(i), limit: limit}, nil
 }
@@ -99,7 +99,7 @@ func (p *placeholder) value(c *Contract, d *core.Decision, charge *core.Charge) 
 	case whatPolicy:
 		return value{kind: text, text: c.policy}
 	case whatSubject:
-		return ofAttribute(d.Value(p.name))
+		return subject(d, p.name)
 	case whatViolated:
 		return value{kind: raw, text: string(appendViolated(nil, d))}
 	}
@@ -110,6 +110,17 @@ func (p *placeholder) value(c *Contract, d *core.Decision, charge *core.Charge) 
 		return value{}
 	}
 	return p.of(c, d, charge)
+}
+
+// subject returns an attribute of d's subject.
+func subject(d *core.Decision, name string) value {
+	if name == "id" {
+		if id := d.SubjectID(); id != "" {
+			return value{kind: text, text: id}
+		}
+		return value{}
+	}
+	return ofAttribute(d.Value(name))
 }
 
 // of returns what the placeholder tells of one charge.

@@ -82,8 +82,10 @@ func (k *compiler) body(path, contentType, template string, s scope) *body {
 		k.fail(path+".content_type", "%q is no media type such as %s", clip(contentType), jsonType)
 		return nil
 	}
-	template = strings.TrimSpace(template)
-	if template == "" {
+	if template == "" { // a usage answer without one: core refuses it
+		return nil
+	}
+	if template = strings.TrimSpace(template); template == "" {
 		k.fail(path+".body", "is empty")
 		return nil
 	}
@@ -145,7 +147,7 @@ func (k *compiler) allowed(p *placeholder, s scope) error {
 			return fmt.Errorf("{weir.limits.%s.%s}: without a subject no limit has a state", clip(p.limit), words[p.what])
 		}
 		if names := k.limitNames(true); !slices.Contains(names, p.limit) {
-			return fmt.Errorf("%q is no limit of this policy%s", clip(p.limit), suggest(p.limit, names))
+			return fmt.Errorf("%q is no limit of this policy%s", clip(p.limit), core.DidYouMean(p.limit, names))
 		}
 	case p.what > whatLimit:
 		return nil
