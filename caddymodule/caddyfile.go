@@ -28,7 +28,7 @@ func init() {
 func parseOption(d *caddyfile.Dispenser, existing any) (any, error) {
 	if existing != nil {
 		d.Next()
-		return nil, located(d.Token(), errors.New(`the option "weir" is repeated; one block holds everything`))
+		return nil, mistake{d.Token(), errors.New(`the option "weir" is repeated; one block holds everything`)}
 	}
 	app := new(App)
 	if err := app.UnmarshalCaddyfile(d); err != nil {
@@ -40,7 +40,7 @@ func parseOption(d *caddyfile.Dispenser, existing any) (any, error) {
 var appGrammar = grammar[App]{
 	{"store", "NAME ...", 1, many, true, "store", (*parser).store},
 	{"directory", "NAME ...", 1, many, true, "directory", (*parser).directory},
-	{"secret", "TEXT", 1, 1, false, "secret", (*parser).secret},
+	{"secret", "TEXT", 0, many, false, "secret", (*parser).secret},
 	{"on_store_error", "allow|deny|local", 1, 1, false, "on_store_error", (*parser).onStoreError},
 	{"policy", "NAME { ... }", 1, 1, true, "", (*parser).appPolicy},
 }
@@ -65,21 +65,26 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if p.counts(&dir, "weir { ... }", 0, 0, true) {
 		parseBlock(p, appGrammar, `the option "weir"`, dir.block, a, "")
 	}
-	if len(p.errs) == 0 {
-		p.check(&a.Config)
-	}
 	return p.err()
 }
 
+// secret reads the secret, which messages don't repeat.
 func (p *parser) secret(a *App, _ string, d *directive) {
+	if len(d.args) != 1 {
+		p.errorf(d.name, "expected \"secret TEXT\", got %d words", len(d.args))
+		return
+	}
 	if a.Secret = d.args[0].Text; a.Secret == "" {
 		p.errorf(d.args[0], "the secret is empty")
 	}
 }
 
 func (p *parser) onStoreError(a *App, _ string, d *directive) {
-	p.mark("on_store_error", d.args[0])
+	const at = "on_store_error"
+	p.mark(at, d.args[0])
 	a.OnStoreError = d.args[0].Text
+	_, err := core.Compile(&core.Config{OnStoreError: a.OnStoreError})
+	p.translate(at, err)
 }
 
 func (p *parser) appPolicy(a *App, _ string, d *directive) {
@@ -91,7 +96,9 @@ func (p *parser) appPolicy(a *App, _ string, d *directive) {
 	if a.Policies == nil {
 		a.Policies = make(map[string]core.PolicyConfig)
 	}
-	a.Policies[name] = *p.policy(d, "policies."+name)
+	// Caddy expands its shorthands for placeholders in sites alone.
+	d.expand(httpcaddyfile.NewShorthandReplacer())
+	a.Policies[name] = *p.policy(d, d.args[0])
 }
 
 // parseHandler reads the directive in a site.
@@ -104,7 +111,7 @@ func parseHandler(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	h.Next()
 	h.NextArg()
 	if err := handler.settle(h); err != nil {
-		return nil, located(h.Token(), err)
+		return nil, mistake{h.Token(), err}
 	}
 	return handler, nil
 }
@@ -177,10 +184,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if !dir.braced() {
 		return nil
 	}
-	h.Define = p.policy(&dir, "policies."+h.Policy)
-	if len(p.errs) == 0 {
-		p.check(&core.Config{Policies: map[string]core.PolicyConfig{h.Policy: *h.Define}})
-	}
+	h.Define = p.policy(&dir, dir.args[0])
 	return p.err()
 }
 

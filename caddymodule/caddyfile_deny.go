@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
@@ -50,8 +51,8 @@ func isNumber(t caddyfile.Token) bool {
 	return !t.Quoted() && len(t.Text) < 10 && consists(t.Text, func(c byte) bool { return c >= '0' && c <= '9' })
 }
 
-// body reads a template. Caddy's shorthands are expanded as it does in sites.
-// A bare word may be meant for one of those that are valid.
+// body reads a template. A bare word may be meant for one of those that are
+// valid.
 func (p *parser) body(t caddyfile.Token, path string, valid []string) string {
 	p.mark(path, t)
 	switch {
@@ -60,7 +61,11 @@ func (p *parser) body(t caddyfile.Token, path string, valid []string) string {
 	case !t.Quoted() && consists(t.Text, isLower):
 		p.errorf(t, "%q is no body; quote it, or expected %s", clip(t.Text), list(valid))
 	}
-	return p.expand(t)
+	if _, after, found := strings.Cut(t.Text, "{http."); found {
+		name, _, _ := strings.Cut(after, "}")
+		p.errorf(t, "a body tells {weir.…} only; {http.%s} would be sent as it stands", clip(name))
+	}
+	return t.Text
 }
 
 func (p *parser) denyType(c *core.DenyConfig, at string, d *directive) {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 )
 
 // A directive is one line of a Caddyfile: its name, its arguments, and the
@@ -68,7 +69,21 @@ func (d *directive) tokens() []caddyfile.Token {
 	for i := range d.block {
 		all = append(all, d.block[i].tokens()...)
 	}
+	if d.end.Text == "" {
+		return all
+	}
 	return append(all, d.end)
+}
+
+// expand expands the shorthands in all tokens.
+func (d *directive) expand(shorthands httpcaddyfile.ShorthandReplacer) {
+	name := caddyfile.Segment{d.name}
+	shorthands.ApplyToSegment(&name)
+	d.name = name[0]
+	shorthands.ApplyToSegment((*caddyfile.Segment)(&d.args))
+	for i := range d.block {
+		d.block[i].expand(shorthands)
+	}
 }
 
 // text returns the arguments from the i-th on, with a space between them.

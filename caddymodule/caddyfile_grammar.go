@@ -1,12 +1,7 @@
 package caddymodule
 
 import (
-	"errors"
-	"fmt"
-	"strings"
-
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
 	"github.com/weirhq/weir/core"
 )
@@ -14,17 +9,13 @@ import (
 // A parser turns directives into their JSON types. It goes on after a mistake,
 // so that all of them are told at once.
 type parser struct {
-	errs []error
+	mistakes []mistake
 	// places of what was read, by its path in the JSON form.
-	places     map[string]caddyfile.Token
-	shorthands httpcaddyfile.ShorthandReplacer
+	places map[string]caddyfile.Token
 }
 
 func newParser() *parser {
-	return &parser{
-		places:     make(map[string]caddyfile.Token),
-		shorthands: httpcaddyfile.NewShorthandReplacer(),
-	}
+	return &parser{places: make(map[string]caddyfile.Token)}
 }
 
 // A grammar lists the directives that may stand in a block that fills in a T.
@@ -121,50 +112,13 @@ func (p *parser) repeated(first, d *directive) {
 	p.errorf(d.name, "%q contradicts %q in line %d; one of them must go", d.name.Text, first.name.Text, first.name.Line)
 }
 
-// errorf records a mistake.
-func (p *parser) errorf(at caddyfile.Token, format string, args ...any) {
-	p.errs = append(p.errs, located(at, fmt.Errorf(format, args...)))
-}
-
-// located says where in the Caddyfile the mistake is: file:line: what.
-func located(at caddyfile.Token, err error) error {
-	d := caddyfile.NewDispenser([]caddyfile.Token{at})
-	d.Next()
-	if _, chain, imported := strings.Cut(d.Err("").Error(), " import chain "); imported {
-		return fmt.Errorf("%s:%d: %w (imported by %s)", at.File, at.Line, err, chain)
-	}
-	return fmt.Errorf("%s:%d: %w", at.File, at.Line, err)
-}
-
-// err returns all mistakes, in the order in which they were found.
-func (p *parser) err() error { return errors.Join(p.errs...) }
-
 // mark remembers that the value at path comes from t.
 func (p *parser) mark(path string, t caddyfile.Token) { p.places[path] = t }
-
-// place returns where the value at path comes from, or what holds it.
-func (p *parser) place(path string) (caddyfile.Token, bool) {
-	for path != "" {
-		if t, ok := p.places[path]; ok {
-			return t, true
-		}
-		path = path[:max(0, strings.LastIndexAny(path, ".["))]
-	}
-	return caddyfile.Token{}, false
-}
-
-// expand replaces Caddy's shorthands for placeholders. In sites Caddy did so
-// already, in global options it does not: so a policy means the same in both.
-func (p *parser) expand(t caddyfile.Token) string {
-	one := caddyfile.Segment{t}
-	p.shorthands.ApplyToSegment(&one)
-	return one[0].Text
-}
 
 // ref reads an attribute of requests into its canonical form.
 func (p *parser) ref(t caddyfile.Token, path string) string {
 	p.mark(path, t)
-	r, err := core.ParseRef(p.expand(t))
+	r, err := core.ParseRef(t.Text)
 	if err != nil {
 		p.errorf(t, "%w", err)
 		return ""

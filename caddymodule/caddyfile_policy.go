@@ -25,11 +25,15 @@ var policyGrammar = grammar[core.PolicyConfig]{
 	{"oversize", "cost N", 2, 2, false, "oversize", (*parser).oversize},
 }
 
-// policy reads a policy's block.
-func (p *parser) policy(d *directive, at string) *core.PolicyConfig {
-	c := new(core.PolicyConfig)
-	p.mark(at, d.name)
+// policy reads a policy's block, and checks it if it could be read.
+func (p *parser) policy(d *directive, name caddyfile.Token) *core.PolicyConfig {
+	c, at := new(core.PolicyConfig), "policies."+name.Text
+	p.mark(at, name)
+	found := len(p.mistakes)
 	parseBlock(p, policyGrammar, "a policy", d.block, c, at)
+	if len(p.mistakes) == found {
+		p.check(at, name.Text, c)
+	}
 	return c
 }
 
@@ -100,7 +104,7 @@ func (p *parser) plan(plans map[string]map[string]core.Value, at string, columns
 		if t.Text == "" {
 			p.errorf(t, "the value of %q is empty", clip(column))
 		}
-		plans[name][column] = core.ParseValue(p.expand(t))
+		plans[name][column] = core.ParseValue(t.Text)
 	}
 }
 

@@ -2,7 +2,10 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -32,10 +35,28 @@ func (p *parser) module(namespace, key string, d *directive) json.RawMessage {
 	segment.Next()
 	module, err := caddyfile.UnmarshalModule(segment, namespace+"."+name)
 	if err != nil {
-		p.errs = append(p.errs, err)
+		p.blame(d, err)
 		return nil
 	}
 	return caddyconfig.JSONModuleObject(module, key, name, nil)
+}
+
+// blame records what a module says of its directive: mistakes of ours with the
+// places they have, others as the directive's.
+func (p *parser) blame(d *directive, err error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			p.blame(d, e)
+		}
+		return
+	}
+	var m mistake
+	if errors.As(err, &m) {
+		p.mistakes = append(p.mistakes, m)
+		return
+	}
+	place := fmt.Sprintf(", at %s:%d", d.name.File, d.name.Line)
+	p.errorf(d.name, "%s", strings.TrimSuffix(err.Error(), place))
 }
 
 // moduleNames returns the names of the modules of a namespace.

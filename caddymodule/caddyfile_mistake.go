@@ -1,0 +1,87 @@
+package caddymodule
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/weirhq/weir/core"
+	"github.com/weirhq/weir/core/contract"
+)
+
+// A mistake is an error and the token that is to blame.
+type mistake struct {
+	at  caddyfile.Token
+	err error
+}
+
+// Error returns "file:line: what was expected".
+func (m mistake) Error() string {
+	text := fmt.Sprintf("%s:%d: %v", m.at.File, m.at.Line, m.err)
+	d := caddyfile.NewDispenser([]caddyfile.Token{m.at})
+	d.Next()
+	if _, chain, imported := strings.Cut(d.Err("").Error(), " import chain "); imported {
+		text += " (imported by " + chain + ")"
+	}
+	return text
+}
+
+// Unwrap returns the error without its place.
+func (m mistake) Unwrap() error { return m.err }
+
+// fail records a mistake.
+func (p *parser) fail(at caddyfile.Token, err error) {
+	p.mistakes = append(p.mistakes, mistake{at, err})
+}
+
+// errorf records a mistake.
+func (p *parser) errorf(at caddyfile.Token, format string, args ...any) {
+	p.fail(at, fmt.Errorf(format, args...))
+}
+
+// err joins all mistakes in the order of their lines.
+func (p *parser) err() error {
+	slices.SortStableFunc(p.mistakes, func(a, b mistake) int {
+		return cmp.Or(cmp.Compare(a.at.File, b.at.File), cmp.Compare(a.at.Line, b.at.Line))
+	})
+	errs := make([]error, len(p.mistakes))
+	for i, m := range p.mistakes {
+		errs[i] = m
+	}
+	return errors.Join(errs...)
+}
+
+// check compiles a policy that could be read, and records what is wrong with it.
+func (p *parser) check(at, name string, c *core.PolicyConfig) {
+	policy, err := core.CompilePolicy(at, name, c)
+	p.translate(at, err)
+	_, err = contract.CompileAt(at, policy)
+	p.translate(at, err)
+}
+
+// translate records the mistakes that err joins, each where the Caddyfile has
+// what its path in the JSON form names. What has no place of its own is in root.
+func (p *parser) translate(root string, err error) {
+	for _, e := range core.ConfigErrors(err) {
+		t, ok := p.place(e.Path)
+		if !ok {
+			t = p.places[root]
+		}
+		p.fail(t, e.Err)
+	}
+}
+
+// place returns where the value at path comes from, or else what holds it.
+func (p *parser) place(path string) (caddyfile.Token, bool) {
+	for path != "" {
+		if t, ok := p.places[path]; ok {
+			return t, true
+		}
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+	}
+	return caddyfile.Token{}, false
+}
