@@ -1,15 +1,36 @@
 package core
 
-// A Schedule gives the windows of a calendar limit.
-type Schedule struct{}
+// A calendarCell counts in days, weeks, months or years of a time zone. Each
+// charge brings the window that was current at its door.
+type calendarCell struct{ span }
 
-// NewSchedule returns the schedule of a unit (day, week, month, year) in an
-// IANA zone with an anchor ("" for the default; see LimitConfig.Anchor).
-func NewSchedule(unit, zone, anchor string) (*Schedule, error) { return &Schedule{}, nil }
+func (k *calendarCell) Check(now Instant, c *Charge) {
+	k.enter(c.windowAt(now.Wall))
+	k.check(now.Wall, c)
+}
 
-// At returns the window that holds the instant wall (µs). It is safe for
-// concurrent use and does not allocate.
-func (s *Schedule) At(wall int64) Window { return Window{} }
+func (k *calendarCell) Take(now Instant, c *Charge) {
+	k.enter(c.windowAt(now.Wall))
+	k.take(now.Wall, c)
+}
 
-// String identifies the schedule: two with the same String have the same windows.
-func (s *Schedule) String() string { return "" }
+func (k *calendarCell) Settle(now Instant, c *Charge, delta int64) {
+	k.enter(c.windowAt(now.Wall))
+	k.settle(c, delta)
+}
+
+func (k *calendarCell) Idle(now Instant) bool { return k.over(now.Wall) }
+
+// windowAt returns the window that holds wall: the charge's or the one after
+// it; only a store whose clock is further ahead of the door's asks the Schedule.
+func (c *Charge) windowAt(wall int64) (start, end int64) {
+	w := c.Window
+	switch {
+	case wall < w.End:
+		return w.Start, w.End
+	case wall >= w.Next && c.Limit.Schedule != nil:
+		w = c.Limit.Schedule.At(wall)
+		return w.Start, w.End
+	}
+	return w.End, w.Next
+}

@@ -29,3 +29,35 @@ func (c *Charge) Demand() int64 {
 	}
 	return c.Cost
 }
+
+// weigh fills in Used, Refused and NeverFits for a cell that counts used, and
+// reports whether the charge fits.
+func (c *Charge) weigh(used int64) bool {
+	c.State = State{Used: used}
+	if c.uncapped() || c.Demand() <= c.Max-used {
+		return true
+	}
+	c.Refused = c.Refusable && !c.Peek
+	c.NeverFits = c.Demand() > c.Max
+	return false
+}
+
+// uncapped reports whether every demand fits.
+func (c *Charge) uncapped() bool { return c.Max == Unlimited || c.Limit.Count }
+
+// NewCell returns an empty cell of l's kind and window.
+func NewCell(l *Limit) Cell {
+	switch l.Kind {
+	case Rolling:
+		return newRolling(l)
+	case Fixed:
+		return newFixed(l)
+	case Calendar:
+		return new(calendarCell)
+	case Bucket:
+		return new(bucketCell)
+	case Hold:
+		return NewHold()
+	}
+	return new(everCell)
+}

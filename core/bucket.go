@@ -1,0 +1,159 @@
+package core
+
+import "math/bits"
+
+// A bucketCell is a leaky bucket as a meter, which is what ITU-T I.371's
+// generic cell rate algorithm computes. It is kept as a debt rather than as
+// the algorithm's theoretical arrival time, so that a changed burst or rate
+// acts at once: since the last charge the debt has drained at the rate of the
+// charge that asks. Once it has drained at the rate of the last charge it is
+// gone, whatever rate comes later.
+type bucketCell struct {
+	units  int64 // the debt's whole part at time
+	part   int64 // and the rest, in 1/Length units, below Length
+	time   int64 // µs of steady clock
+	empty  int64 // when the debt will have drained
+	latest int64 // the latest time seen
+}
+
+func (b *bucketCell) Check(now Instant, c *Charge) {
+	b.latest = max(b.latest, now.Steady)
+	units, part := b.level(c)
+	if !c.weigh(ceilUnits(units, part)) {
+		c.Wait = b.wait(c, units, part)
+	}
+	c.Grow = b.grow(c, units, part)
+}
+
+func (b *bucketCell) Take(now Instant, c *Charge) {
+	b.latest = max(b.latest, now.Steady)
+	stamp := int64(0)
+	if b.tracks(c) {
+		b.add(c, c.Cost)
+		stamp = b.empty
+	}
+	units, part := b.level(c)
+	c.State = State{
+		Used: ceilUnits(units, part), Grow: b.grow(c, units, part),
+		Taken: true, Entry: Entry{Stamp: stamp},
+	}
+}
+
+func (b *bucketCell) Settle(now Instant, c *Charge, delta int64) {
+	b.latest = max(b.latest, now.Steady)
+	switch {
+	case delta > 0 && b.tracks(c):
+		b.add(c, min(delta, MaxAmount))
+	case delta < 0 && c.Taken:
+		if n := min(-max(delta, -MaxAmount), b.undrained(c)); n > 0 {
+			b.add(c, -n)
+		}
+	}
+}
+
+func (b *bucketCell) Idle(now Instant) bool {
+	return b.empty <= max(b.latest, now.Steady)
+}
+
+// tracks reports whether the charge is recorded: without a cap nothing is.
+func (b *bucketCell) tracks(c *Charge) bool {
+	return c.Max != Unlimited && c.Rate != Unlimited
+}
+
+// level returns the debt at the latest time, drained at c's rate.
+func (b *bucketCell) level(c *Charge) (units, part int64) {
+	if b.latest >= b.empty {
+		return 0, 0
+	}
+	length := uint64(c.Limit.Length)
+	hi, lo := bits.Mul64(uint64(c.Rate), uint64(b.latest-b.time))
+	if hi >= length {
+		return 0, 0
+	}
+	whole, rest := bits.Div64(hi, lo, length)
+	if whole > uint64(b.units) {
+		return 0, 0
+	}
+	units, part = b.units-int64(whole), b.part-int64(rest)
+	if part < 0 {
+		units, part = units-1, part+int64(length)
+	}
+	if units < 0 {
+		return 0, 0
+	}
+	return units, part
+}
+
+// add brings the debt to the latest time and adds n units, or takes away -n, at
+// most what there is.
+func (b *bucketCell) add(c *Charge, n int64) {
+	b.units, b.part = b.level(c)
+	b.units += n
+	if b.units < 0 {
+		b.units, b.part = 0, 0
+	}
+	if b.units >= MaxAmount {
+		b.units, b.part = MaxAmount, 0
+	}
+	b.time = b.latest
+	b.empty = b.latest + drainTime(c, b.units, b.part)
+}
+
+// undrained returns how much of the charge whose refund c asks for is in the
+// bucket still: charges drain in their order.
+func (b *bucketCell) undrained(c *Charge) int64 {
+	left := c.Entry.Stamp - b.latest
+	if left <= 0 {
+		return 0
+	}
+	hi, lo := bits.Mul64(uint64(c.Rate), uint64(left))
+	if hi >= uint64(c.Limit.Length) {
+		return MaxAmount
+	}
+	whole, _ := bits.Div64(hi, lo, uint64(c.Limit.Length))
+	return int64(min(whole, uint64(MaxAmount)))
+}
+
+// wait returns the time until c fits on top of the debt units and part; for one
+// that never does, the time in which a full burst drains.
+func (b *bucketCell) wait(c *Charge, units, part int64) int64 {
+	if c.NeverFits {
+		return drainTime(c, max(1, c.Max), 0)
+	}
+	return min(drainTime(c, units-(c.Max-c.Demand()), part), b.empty-b.latest)
+}
+
+// grow returns the time until the debt, rounded up to units, falls by one.
+func (b *bucketCell) grow(c *Charge, units, part int64) int64 {
+	switch {
+	case part > 0:
+		units = 0
+	case units > 0:
+		units = 1
+	default:
+		return 0
+	}
+	return min(drainTime(c, units, part), b.empty-b.latest)
+}
+
+// drainTime returns in how many µs, rounded up, units and part drain; at most
+// MaxAmount.
+func drainTime(c *Charge, units, part int64) int64 {
+	rate := uint64(c.Rate)
+	hi, lo := bits.Mul64(uint64(units), uint64(c.Limit.Length))
+	lo, carry := bits.Add64(lo, uint64(part), 0)
+	lo, carry2 := bits.Add64(lo, rate-1, 0)
+	hi += carry + carry2
+	if hi >= rate {
+		return MaxAmount
+	}
+	whole, _ := bits.Div64(hi, lo, rate)
+	return int64(min(whole, uint64(MaxAmount)))
+}
+
+func ceilUnits(units, part int64) int64 {
+	if part > 0 {
+		return units + 1
+	}
+	return units
+}

@@ -1,0 +1,259 @@
+package core
+
+import (
+	"encoding/binary"
+	"slices"
+)
+
+// A gapQueue is a queue of counts with stamps that rise. The stamps are kept as
+// gaps, in Golomb–Rice codes, the counts above 1 as a gap of 0 and a gamma
+// code; so n counts of 1 whose stamps span s take at most n(1+k) + s/2^k bits.
+// The newest entry is kept decoded, for later units of the same stamp, and of
+// the oldest one its stamp. The zero gapQueue is empty.
+type gapQueue struct {
+	// buf begins with a word (see meta); the rest is a ring of bits. It is nil
+	// while there is at most one entry, or since.
+	buf  []byte
+	head uint32 // where in the ring the code of the oldest entry begins
+	bits uint32 // how many are used
+	// Stamps of the oldest and the newest entry; equal if there is one entry.
+	oldest, newest int64
+	count          int64 // of the newest entry
+	used           int64 // of all; 0 if the queue is empty
+}
+
+const (
+	metaSize = 4
+	// A queue has at most maxGaps gaps and maxBits bits (128 MiB). When it is
+	// full its newest entry is put off to the stamp that comes: it then counts
+	// for longer, so that a limit holds all the same.
+	maxGaps = 1<<26 - 1
+	maxBits = 1 << 30
+	// minRing is the least size of a ring, in bytes.
+	minRing = 12
+)
+
+// meta returns how many gaps are encoded, and in codes of which parameter.
+func (q *gapQueue) meta() (gaps int64, k uint) {
+	word := binary.LittleEndian.Uint32(q.buf)
+	return int64(word >> 6), uint(word & 63)
+}
+
+func (q *gapQueue) setMeta(gaps int64, k uint) {
+	binary.LittleEndian.PutUint32(q.buf, uint32(gaps)<<6|uint32(k))
+}
+
+// reader returns a ring at the code of the oldest entry.
+func (q *gapQueue) reader() bitRing {
+	_, k := q.meta()
+	return bitRing{ring: q.buf[metaSize:], pos: q.head, left: int64(q.bits), k: k}
+}
+
+// readEntry reads an entry's count, and the gap to the next entry.
+func (b *bitRing) readEntry() (count, gap int64) {
+	g := b.readRice()
+	if g != 0 {
+		return 1, int64(g)
+	}
+	count = int64(b.readGamma()) + 1
+	return count, int64(b.readRice())
+}
+
+// writeEntry is readEntry's inverse.
+func (b *bitRing) writeEntry(count, gap int64) {
+	if count > 1 {
+		b.writeRice(0)
+		b.writeGamma(uint64(count - 1))
+	}
+	b.writeRice(uint64(gap))
+}
+
+// entryBits returns how many bits writeEntry needs.
+func entryBits(count, gap int64, k uint) uint {
+	n := riceBits(uint64(gap), k)
+	if count > 1 {
+		n += 1 + k + gammaBits(uint64(count-1))
+	}
+	return n
+}
+
+// push adds n units at stamp, which is no less than the newest, as far as the
+// sum stays within MaxAmount. It chooses no parameter less than floor.
+func (q *gapQueue) push(stamp, n int64, floor uint) {
+	n = min(n, MaxAmount-q.used)
+	switch {
+	case n <= 0:
+		return
+	case q.used == 0:
+		q.oldest, q.newest, q.count = stamp, stamp, n
+	case stamp == q.newest:
+		q.count += n
+	case q.encodeNewest(stamp-q.newest, floor):
+		q.newest, q.count = stamp, n
+	default:
+		q.newest, q.count = stamp, q.count+n
+	}
+	q.used += n
+}
+
+// encodeNewest writes the newest entry with the gap to the one that comes, or
+// reports that the queue is full.
+func (q *gapQueue) encodeNewest(gap int64, floor uint) bool {
+	if q.buf == nil {
+		q.buf = make([]byte, metaSize+minRing)
+		q.setMeta(0, max(floor, riceParameter(gap, 1)))
+	}
+	gaps, k := q.meta()
+	need := entryBits(q.count, gap, k)
+	if gaps == maxGaps || int64(q.bits)+int64(need) > maxBits {
+		return false
+	}
+	if int(q.bits)+int(need) > len(q.buf[metaSize:])*8 {
+		q.enlarge(gap, floor)
+		_, k = q.meta()
+		need = entryBits(q.count, gap, k)
+	}
+	w := q.reader()
+	w.skipAll()
+	w.writeEntry(q.count, gap)
+	q.bits += uint32(need)
+	q.setMeta(gaps+1, k)
+	return true
+}
+
+// enlarge makes room for the newest entry and its gap. It chooses the parameter
+// anew: what was right for the first entries need not be for many.
+func (q *gapQueue) enlarge(gap int64, floor uint) {
+	gaps, k := q.meta()
+	span := q.newest + gap - q.oldest
+	best := max(floor, riceParameter(span, gaps+1))
+	if riceBound(span, gaps+1, best) >= riceBound(span, gaps+1, k) {
+		buf := newBuffer(int(q.bits) + int(entryBits(q.count, gap, k)))
+		q.moveTo(buf)
+		q.setMeta(gaps, k)
+		return
+	}
+	size := entryBits(q.count, gap, best)
+	for r := q.reader(); r.left > 0; {
+		count, gap := r.readEntry()
+		size += entryBits(count, gap, best)
+	}
+	old := q.reader()
+	q.buf, q.head, q.bits = newBuffer(int(size)), 0, 0
+	q.setMeta(gaps, best)
+	w := q.reader()
+	for old.left > 0 {
+		w.writeEntry(old.readEntry())
+	}
+	q.bits = uint32(-w.left)
+}
+
+// newBuffer returns a buffer for a number of bits and a sixteenth more, with
+// whatever Go's allocator rounds up to.
+func newBuffer(bits int) []byte {
+	n := metaSize + max(minRing, bits/8+bits/128+2)
+	buf := slices.Grow([]byte(nil), n)
+	return buf[:cap(buf)]
+}
+
+// moveTo copies the codes to a larger buffer, as they are.
+func (q *gapQueue) moveTo(buf []byte) {
+	ring, first := q.buf[metaSize:], q.head>>3
+	n := copy(buf[metaSize:], ring[first:])
+	copy(buf[metaSize+n:], ring[:first+1])
+	q.buf, q.head = buf, q.head&7
+}
+
+// dropThrough drops all entries whose stamp is at most stamp.
+func (q *gapQueue) dropThrough(stamp int64) {
+	if q.used == 0 || q.oldest > stamp {
+		return
+	}
+	if q.newest <= stamp {
+		*q = gapQueue{}
+		return
+	}
+	gaps, k := q.meta()
+	r := q.reader()
+	for q.oldest <= stamp && r.left > 0 {
+		count, gap := r.readEntry()
+		q.oldest += gap
+		q.used -= count
+		gaps--
+	}
+	q.head, q.bits = r.pos, uint32(r.left)
+	if r.left == 0 {
+		q.oldest = q.newest
+	}
+	q.setMeta(gaps, k)
+}
+
+// A gapCursor walks a queue from its oldest entry on.
+type gapCursor struct {
+	q            *gapQueue
+	r            bitRing
+	stamp, count int64 // of the entry it is at
+	gap          int64
+	last         bool
+}
+
+// cursor returns a cursor before the oldest entry of a queue that is not empty.
+func (q *gapQueue) cursor() gapCursor {
+	c := gapCursor{q: q, stamp: q.oldest}
+	if q.bits > 0 {
+		c.r = q.reader()
+	}
+	return c
+}
+
+// next moves to the next entry, and reports whether there is one.
+func (c *gapCursor) next() bool {
+	if c.last {
+		return false
+	}
+	c.stamp += c.gap
+	if c.r.left > 0 {
+		c.count, c.gap = c.r.readEntry()
+		return true
+	}
+	c.stamp, c.count, c.last = c.q.newest, c.q.count, true
+	return true
+}
+
+// freed returns the stamp of the entry with which the first n units, from 1 to
+// used, are gone.
+func (q *gapQueue) freed(n int64) int64 {
+	c := q.cursor()
+	for n > 0 && c.next() {
+		n -= c.count
+	}
+	return c.stamp
+}
+
+// remove takes n units, or as many as there are, from the entry at stamp.
+func (q *gapQueue) remove(stamp, n int64) {
+	switch {
+	case q.used == 0 || n <= 0 || stamp < q.oldest || stamp > q.newest:
+		return
+	case stamp == q.newest && n < q.count:
+		q.count -= n
+		q.used -= n
+		return
+	}
+	rest := gapQueue{}
+	if q.buf != nil {
+		_, k := q.meta()
+		rest.buf = newBuffer(int(q.bits))
+		rest.setMeta(0, k)
+	}
+	for c := q.cursor(); c.next(); {
+		if c.stamp == stamp {
+			c.count -= min(n, c.count)
+		}
+		rest.push(c.stamp, c.count, 0)
+	}
+	if rest.used == 0 {
+		rest = gapQueue{}
+	}
+	*q = rest
+}
