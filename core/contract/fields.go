@@ -28,24 +28,23 @@ func (f *Fields) Get(name string) (value string, ok bool) {
 	return "", false
 }
 
-// A writer collects fields whose values share one string, so that a set of
-// headers costs one allocation.
+// A writer collects fields whose values stand one after the other in one buffer
+// of the caller's, so that a set of headers costs one allocation.
 type writer struct {
 	fields Fields
 	ends   [len(Fields{}.list)]int
-	text   []byte
 }
 
-// add ends the value that was appended to w.text and gives it its name.
-func (w *writer) add(name string) {
+// add names the value with which b ends.
+func (w *writer) add(name string, b []byte) {
 	w.fields.list[w.fields.n].Name = name
+	w.ends[w.fields.n] = len(b)
 	w.fields.n++
-	w.ends[w.fields.n-1] = len(w.text)
 }
 
-// done returns the fields.
-func (w *writer) done() Fields {
-	all, start := string(w.text), 0
+// done returns the fields, whose values are b.
+func (w *writer) done(b []byte) Fields {
+	all, start := string(b), 0
 	for i := range w.fields.All() {
 		w.fields.list[i].Value = all[start:w.ends[i]]
 		start = w.ends[i]

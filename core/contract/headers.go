@@ -71,47 +71,58 @@ func (h *headers) shows(part int, denied bool) bool {
 
 // fields returns the headers of an admitted or denied request.
 func (h *headers) fields(d *core.Decision) Fields {
+	var w writer
 	var buf [160]byte
-	w := writer{text: buf[:0]}
+	b := buf[:0]
 	denied := d.Outcome == core.Denied
 	switch h.dialect {
 	case xRateLimit:
-		if c := h.speaker(d); c != nil && c.Max != core.Unlimited {
-			h.speak(&w, c, d.Now.Wall, denied)
+		if c := h.speaker(d); c != nil {
+			b = h.speak(&w, b, c, d.Now.Wall, denied)
 		}
 	case ietf:
-		h.list(&w, d, denied)
+		b = h.list(&w, b, d, denied)
 	}
-	if denied && h.when[partRetryAfter] != never {
-		if c := d.Refuser(); c != nil {
-			if seconds, ok := retryAfter(c); ok {
-				w.text = strconv.AppendInt(w.text, seconds, 10)
-				w.add(h.names[partRetryAfter])
-			}
-		}
+	if seconds, ok := h.retry(d, denied); ok {
+		b = strconv.AppendInt(b, seconds, 10)
+		w.add(h.names[partRetryAfter], b)
 	}
-	return w.done()
+	return w.done(b)
 }
 
-// speak writes the x-ratelimit dialect.
-func (h *headers) speak(w *writer, c *core.Charge, now int64, denied bool) {
+// retry returns the seconds of Retry-After, which is the refusing limit's
+// whichever limit speaks.
+func (h *headers) retry(d *core.Decision, denied bool) (seconds int64, ok bool) {
+	if !denied || h.when[partRetryAfter] == never {
+		return 0, false
+	}
+	c := d.Refuser()
+	if c == nil {
+		return 0, false
+	}
+	return retryAfter(c)
+}
+
+// speak appends the x-ratelimit dialect to b.
+func (h *headers) speak(w *writer, b []byte, c *core.Charge, now int64, denied bool) []byte {
 	scale := c.Limit.Scale()
 	if h.shows(partLimit, denied) {
-		w.text = appendAmount(w.text, c.Max, scale)
-		w.add(h.names[partLimit])
+		b = appendAmount(b, c.Max, scale)
+		w.add(h.names[partLimit], b)
 	}
 	if h.shows(partRemaining, denied) {
-		w.text = appendAmount(w.text, c.Remaining(), scale)
-		w.add(h.names[partRemaining])
+		b = appendAmount(b, c.Remaining(), scale)
+		w.add(h.names[partRemaining], b)
 	}
 	if µs, ok := reset(c); ok && h.shows(partReset, denied) {
-		w.text = h.form.append(w.text, now, µs)
-		w.add(h.names[partReset])
+		b = h.form.append(b, now, µs)
+		w.add(h.names[partReset], b)
 	}
 	if seconds := window(c, now); seconds > 0 && h.shows(partWindow, denied) {
-		w.text = strconv.AppendInt(w.text, seconds, 10)
-		w.add(h.names[partWindow])
+		b = strconv.AppendInt(b, seconds, 10)
+		w.add(h.names[partWindow], b)
 	}
+	return b
 }
 
 // appendAmount writes n/scale as a decimal number.

@@ -44,28 +44,35 @@ func newItem(l *core.Limit) (item, error) {
 	return item{name, unit}, nil
 }
 
-// list writes the IETF's fields: lists with an item for each limit that the
-// headers may speak of.
-func (h *headers) list(w *writer, d *core.Decision, denied bool) {
-	if h.shows(partLimit, denied) && h.policies(w, d, denied) {
-		w.add(h.names[partLimit])
+// list appends the IETF's fields to b: lists with an item for each limit that
+// the headers may speak of. An empty list is no field (RFC 9651, section 3.1).
+func (h *headers) list(w *writer, b []byte, d *core.Decision, denied bool) []byte {
+	start := len(b)
+	if h.shows(partLimit, denied) {
+		if b = h.policies(b, d, denied); len(b) > start {
+			w.add(h.names[partLimit], b)
+		}
 	}
-	if h.shows(partRemaining, denied) && h.services(w, d, denied) {
-		w.add(h.names[partRemaining])
+	start = len(b)
+	if h.shows(partRemaining, denied) {
+		if b = h.services(b, d, denied); len(b) > start {
+			w.add(h.names[partRemaining], b)
+		}
 	}
+	return b
 }
 
-// policies writes the Quota Policy Items of section 3.1, and reports whether
-// there are any. With `for tightest` all limits are listed, for this field is
-// meant to be the same on every response.
-func (h *headers) policies(w *writer, d *core.Decision, denied bool) bool {
-	start := len(w.text)
+// policies appends the Quota Policy Items of section 3.1. With `for tightest`
+// all limits are listed, for this field is meant to be the same on every
+// response.
+func (h *headers) policies(b []byte, d *core.Decision, denied bool) []byte {
+	start := len(b)
 	for i := range d.Charges {
 		c := &d.Charges[i]
 		if !visible(c) || h.limit != "" && c.Limit.Name != h.limit {
 			continue
 		}
-		b := h.open(w.text, start, c)
+		b = h.open(b, start, c)
 		b = append(b, ";q="...)
 		b = appendUnits(b, c.Max, c.Limit.Scale())
 		b = append(b, h.items[c.Limit.Index].unit...)
@@ -73,49 +80,37 @@ func (h *headers) policies(w *writer, d *core.Decision, denied bool) bool {
 			b = append(b, ";w="...)
 			b = strconv.AppendInt(b, min(seconds, maxInteger), 10)
 		}
-		w.text = h.appendKey(b, c, denied)
+		b = h.appendKey(b, c, denied)
 	}
-	return len(w.text) > start
+	return b
 }
 
-// services writes the Service Limit Items of section 4.1, and reports whether
-// there are any.
-func (h *headers) services(w *writer, d *core.Decision, denied bool) bool {
-	start := len(w.text)
+// services appends the Service Limit Items of section 4.1. Retry-After should
+// not be earlier than the end of an effective window (section 6): a limit that
+// lets the request pass leaves out the t, which is optional, where it is later.
+func (h *headers) services(b []byte, d *core.Decision, denied bool) []byte {
+	start := len(b)
 	var only *core.Charge
 	if h.tightest {
 		only = first(d, tighter)
 	}
-	bound := h.bound(d, denied)
+	latest, bounded := h.retry(d, denied)
 	for i := range d.Charges {
 		c := &d.Charges[i]
 		if !visible(c) || h.limit != "" && c.Limit.Name != h.limit || only != nil && c != only {
 			continue
 		}
-		b := h.open(w.text, start, c)
+		b = h.open(b, start, c)
 		b = append(b, ";r="...)
 		b = appendUnits(b, c.Remaining(), c.Limit.Scale())
-		if µs, ok := reset(c); ok && h.shows(partReset, denied) && ceil(µs, second) <= bound {
+		µs, ok := reset(c)
+		if seconds := ceil(µs, second); ok && h.shows(partReset, denied) && (!bounded || seconds <= latest) {
 			b = append(b, ";t="...)
-			b = strconv.AppendInt(b, ceil(µs, second), 10)
+			b = strconv.AppendInt(b, seconds, 10)
 		}
-		w.text = h.appendKey(b, c, denied)
+		b = h.appendKey(b, c, denied)
 	}
-	return len(w.text) > start
-}
-
-// bound returns the largest t that d's answer may tell: Retry-After should not
-// be earlier than the end of an effective window (section 6), and the optional
-// t of a limit that lets the request pass is what gives way.
-func (h *headers) bound(d *core.Decision, denied bool) int64 {
-	if denied && h.when[partRetryAfter] != never {
-		if c := d.Refuser(); c != nil {
-			if seconds, ok := retryAfter(c); ok {
-				return seconds
-			}
-		}
-	}
-	return maxInteger
+	return b
 }
 
 // open starts an item of a list whose text began at start.

@@ -78,7 +78,7 @@ func (k *compiler) body(path, contentType, template string, s scope) *body {
 		b.contentType = jsonType
 	}
 	mediaType, _, err := mime.ParseMediaType(b.contentType)
-	if err != nil || strings.ContainsFunc(b.contentType, notPrintable) {
+	if err != nil || !strings.Contains(mediaType, "/") || strings.ContainsFunc(b.contentType, notPrintable) {
 		k.fail(path+".content_type", "%q is no media type such as %s", clip(contentType), jsonType)
 		return nil
 	}
