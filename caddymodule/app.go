@@ -2,8 +2,17 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+	"go.uber.org/zap"
 
 	"github.com/weirhq/weir/core"
 )
@@ -33,6 +42,18 @@ type App struct {
 	// on it. By default it is made once, and kept in the store's directory. A
 	// new secret starts all counters anew.
 	Secret string `json:"secret,omitempty"`
+
+	store     Store
+	directory core.Directory
+	state     *state
+	events    *caddyevents.App
+	logger    *zap.Logger
+	frequent  *zap.Logger // samples what traffic can repeat
+
+	engine atomic.Pointer[core.Engine] // nil until the app is open
+
+	mu    sync.Mutex // guards opening, and what follows
+	pages map[string]*page
 }
 
 // CaddyModule returns the Caddy module information.
@@ -40,14 +61,168 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "weir", New: func() caddy.Module { return new(App) }}
 }
 
-// Start implements caddy.App.
-func (a *App) Start() error { return nil }
+// Provision implements caddy.Provisioner. It touches no store: this
+// configuration may only be validated, or rejected, while another one runs.
+func (a *App) Provision(ctx caddy.Context) (err error) {
+	a.logger = ctx.Logger()
+	a.frequent = sampled(a.logger)
+	if a.pages, err = pages(&a.Config); err != nil {
+		return err
+	}
+	if err := a.loadStore(ctx); err != nil {
+		return err
+	}
+	if err := a.loadDirectory(ctx); err != nil {
+		return err
+	}
+	events, err := ctx.App("events")
+	if err != nil {
+		return err
+	}
+	a.events = events.(*caddyevents.App)
+	if a.state, err = acquire(a.store, a.Secret); err != nil {
+		return err
+	}
+	return a.state.metrics.register(ctx.GetMetricsRegistry())
+}
 
-// Stop implements caddy.App.
+// loadStore loads the store's module.
+func (a *App) loadStore(ctx caddy.Context) error {
+	if a.StoreRaw == nil {
+		a.store = &MemoryStore{Dir: filepath.Join(caddy.AppDataDir(), "weir")}
+		return nil
+	}
+	module, err := ctx.LoadModule(a, "StoreRaw")
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	store, ok := module.(Store)
+	if !ok {
+		return fmt.Errorf("store: %T is no store", module)
+	}
+	a.store = store
+	return nil
+}
+
+// loadDirectory loads the directory's module.
+func (a *App) loadDirectory(ctx caddy.Context) error {
+	if a.DirectoryRaw == nil {
+		return nil
+	}
+	module, err := ctx.LoadModule(a, "DirectoryRaw")
+	if err != nil {
+		return fmt.Errorf("directory: %w", err)
+	}
+	directory, ok := module.(core.Directory)
+	if !ok {
+		return fmt.Errorf("directory: %T is no directory", module)
+	}
+	a.directory = directory
+	return nil
+}
+
+// Start implements caddy.App.
+func (a *App) Start() error {
+	_, err := a.open()
+	return err
+}
+
+// Stop implements caddy.App. Requests may still be on their way, for apps stop
+// in any order; Cleanup comes after them.
 func (a *App) Stop() error { return nil }
+
+// Cleanup implements caddy.CleanerUpper.
+func (a *App) Cleanup() error {
+	var errs []error
+	if engine := a.engine.Load(); engine != nil {
+		errs = append(errs, engine.Close())
+	}
+	if a.state != nil {
+		errs = append(errs, a.state.release())
+	}
+	return errors.Join(errs...)
+}
+
+// page returns the page of a policy of the app's own configuration.
+func (a *App) page(name string) (*page, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if pg := a.pages[name]; pg != nil && !pg.inline {
+		return pg, nil
+	}
+	own := maps.Clone(a.pages)
+	maps.DeleteFunc(own, func(_ string, pg *page) bool { return pg.inline })
+	if len(own) == 0 {
+		return nil, fmt.Errorf("there is no policy %q: the app weir defines none", name)
+	}
+	return nil, fmt.Errorf("there is no policy %q%s", name, core.DidYouMean(name, sortedNames(own)))
+}
+
+// define returns the page of a policy that a handler defines. Several handlers
+// may define a policy alike: they share its cells.
+func (a *App) define(name string, c *core.PolicyConfig) (*page, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if pg := a.pages[name]; pg != nil {
+		if !pg.inline {
+			return nil, fmt.Errorf("the app weir defines the policy %q already; use it without a definition", name)
+		}
+		if !pg.same(c) {
+			return nil, fmt.Errorf("another handler defines the policy %q differently; give this one a name of its own", name)
+		}
+		return pg, nil
+	}
+	policy, err := core.CompilePolicy("define", name, c)
+	if err != nil {
+		return nil, err
+	}
+	pg, err := newPage(policy)
+	if err != nil {
+		return nil, err
+	}
+	pg.inline = true
+	a.pages[name] = pg
+	return pg, nil
+}
+
+// open returns the engine. The first call opens the store: that of Start, or of
+// a request where the HTTP app starts first.
+func (a *App) open() (*core.Engine, error) {
+	if engine := a.engine.Load(); engine != nil {
+		return engine, nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if engine := a.engine.Load(); engine != nil {
+		return engine, nil
+	}
+	if err := a.state.open(a.store, a.Secret); err != nil {
+		return nil, err
+	}
+	o := core.Options{
+		Policies: make(map[string]*core.Policy, len(a.pages)), Directory: a.directory,
+		Store: a.state.store, OnStoreError: a.OnStoreError, Hasher: a.state.hasher,
+	}
+	if a.OnStoreError == "local" {
+		o.Local = a.state.openLocal()
+	}
+	for name, pg := range a.pages {
+		o.Policies[name] = pg.policy
+		pg.tally = a.state.metrics.tally(pg.policy)
+	}
+	engine := core.NewEngine(o)
+	a.engine.Store(engine)
+	return engine, nil
+}
+
+// sortedNames returns the names in a map, sorted.
+func sortedNames[V any](m map[string]V) []string {
+	return slices.Sorted(maps.Keys(m))
+}
 
 // Interface guards
 var (
-	_ caddy.Module = (*App)(nil)
-	_ caddy.App    = (*App)(nil)
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
 )

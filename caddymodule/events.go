@@ -1,0 +1,28 @@
+package caddymodule
+
+import (
+	"github.com/weirhq/weir/core"
+)
+
+// eventDenied is the name of the event of a refusal by a limit. Its data are
+// policy, limit, outcome and subject (the id, never a key).
+const eventDenied = "weir.denied"
+
+// emitDenial emits the event of a refusal, if anybody listens: Caddy's event
+// handlers run before the client is answered.
+func (h *Handler) emitDenial(d *core.Decision) {
+	if !h.app.events.ShouldEmit(eventDenied) {
+		return
+	}
+	c := d.Refuser()
+	outcome := d.Outcome.String()
+	if c.NeverFits {
+		outcome = neverFits
+	}
+	h.app.events.Emit(h.ctx, eventDenied, map[string]any{
+		"policy":  d.Policy.Name,
+		"limit":   c.Limit.Name,
+		"outcome": outcome,
+		"subject": d.SubjectID(),
+	})
+}

@@ -1,0 +1,145 @@
+package caddymodule
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/weirhq/weir/core"
+)
+
+// A source yields the facts of an HTTP request. It tells of the URL as the
+// client sent it, whatever was rewritten since.
+type source struct {
+	request *http.Request
+	query   url.Values
+	body    body
+}
+
+// originalURL returns the URL as the client sent it.
+func originalURL(r *http.Request) *url.URL {
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok && original.URL != nil {
+		return original.URL
+	}
+	return r.URL
+}
+
+// originalMethod returns the method as the client sent it.
+func originalMethod(r *http.Request) string {
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok && original.Method != "" {
+		return original.Method
+	}
+	return r.Method
+}
+
+// Attribute implements core.Source.
+func (s *source) Attribute(a *core.Ref) (string, bool) {
+	switch a.Kind {
+	case core.RefHost:
+		return hostOf(s.request.Host), true
+	case core.RefClientIP:
+		return s.clientIP(), true
+	case core.RefHeader:
+		return header(s.request, a.Name)
+	case core.RefQuery:
+		return s.parameter(a.Name)
+	case core.RefCookie:
+		c, err := s.request.Cookie(a.Name)
+		if err != nil {
+			return "", false
+		}
+		return c.Value, true
+	case core.RefOther:
+		return s.placeholder(a.Name)
+	default:
+		return "", false
+	}
+}
+
+// Body implements core.Source.
+func (s *source) Body(limit int64) ([]byte, error) {
+	return s.body.read(s.request, limit)
+}
+
+// hostOf returns the host without its port, in lower case.
+func hostOf(hostport string) string {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = strings.Trim(hostport, "[]")
+	}
+	return strings.ToLower(host)
+}
+
+// clientIP returns the client's address as Caddy's trusted proxies tell it.
+func (s *source) clientIP() string {
+	address, ok := caddyhttp.GetVar(s.request.Context(), caddyhttp.ClientIPVarKey).(string)
+	if !ok {
+		address = s.request.RemoteAddr
+	}
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		address = host
+	}
+	address, _, _ = strings.Cut(address, "%") // an interface is no part of who it is
+	return address
+}
+
+// header returns the field's values as one, as RFC 9110, section 5.3 has it.
+func header(r *http.Request, name string) (string, bool) {
+	if strings.EqualFold(name, "Host") {
+		return r.Host, true
+	}
+	switch values := fieldValues(r.Header, name); len(values) {
+	case 0:
+		return "", false
+	case 1:
+		return values[0], true
+	default:
+		return strings.Join(values, ","), true
+	}
+}
+
+// fieldValues returns the values of the field, whose name may be spelled in any
+// case; without an allocation, unlike http.Header.Values.
+func fieldValues(h http.Header, name string) []string {
+	if values, ok := h[name]; ok {
+		return values
+	}
+	for key, values := range h {
+		if len(key) == len(name) && strings.EqualFold(key, name) {
+			return values
+		}
+	}
+	return nil
+}
+
+// parameter returns the first value of a query parameter.
+func (s *source) parameter(name string) (string, bool) {
+	if s.query == nil {
+		s.query = originalURL(s.request).Query()
+	}
+	values := s.query[name]
+	if len(values) == 0 {
+		return "", false
+	}
+	return values[0], true
+}
+
+// placeholder returns the value of any other of Caddy's placeholders.
+func (s *source) placeholder(name string) (string, bool) {
+	repl, ok := s.request.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok || strings.HasPrefix(name, "http.request.body") { // which has no bound
+		return "", false
+	}
+	value, ok := repl.Get(name)
+	if !ok || value == nil {
+		return "", false
+	}
+	return caddy.ToString(value), true
+}
+
+// Interface guards
+var _ core.Source = (*source)(nil)

@@ -1,0 +1,127 @@
+package caddymodule
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/weirhq/weir/core"
+	"github.com/weirhq/weir/core/memory"
+)
+
+// states are the open stores of this process by name. Every configuration that
+// uses one holds a reference; the last that lets go closes it.
+var states = caddy.NewUsagePool()
+
+// A state is what outlives a configuration: a store, with its clock, the secret
+// that hides keys in it, and the metrics, which count on through reloads.
+type state struct {
+	name, options string
+	clock         *core.Clock
+	metrics       *metrics
+
+	mu     sync.Mutex
+	opened bool
+	store  core.Store
+	local  core.Store // what counts while store fails
+	hasher core.Hasher
+}
+
+// acquire returns the state of module's store. It touches nothing outside the
+// process; open does. Whoever acquires a state must release it.
+func acquire(module Store, secret string) (*state, error) {
+	name, options := module.Identity()
+	if secret != "" {
+		options += fmt.Sprintf(" secret %x", sha256.Sum256([]byte(secret)))
+	}
+	value, _, err := states.LoadOrNew(name, func() (caddy.Destructor, error) {
+		s := &state{name: name, options: options, clock: core.NewClock()}
+		s.metrics = newMetrics(s)
+		return s, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := value.(*state)
+	if s.options != options {
+		return nil, errors.Join(
+			fmt.Errorf("store %s is in use with other options; they (the secret is one) can change only when Caddy restarts", name),
+			s.release())
+	}
+	return s, nil
+}
+
+// release gives the reference back.
+func (s *state) release() error {
+	_, err := states.Delete(s.name)
+	return err
+}
+
+// open opens the store, unless it is open. After a failure the next call tries
+// again.
+func (s *state) open(module Store, secret string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opened {
+		return nil
+	}
+	store, err := module.Open()
+	if err != nil {
+		return fmt.Errorf("opening store %s: %w", s.name, err)
+	}
+	key, err := secretOf(module, secret)
+	if err != nil {
+		return errors.Join(fmt.Errorf("store %s: %w", s.name, err), store.Close())
+	}
+	s.store, s.hasher, s.opened = store, core.NewHasher(key), true
+	return nil
+}
+
+// secretOf returns the hash secret: what was configured, else the store's own.
+func secretOf(module Store, configured string) (key [16]byte, err error) {
+	if configured == "" {
+		return module.Secret()
+	}
+	sum := sha256.Sum256([]byte(configured))
+	copy(key[:], sum[:])
+	return key, nil
+}
+
+// openLocal returns the store that counts while the other fails. It begins
+// empty, in this process alone.
+func (s *state) openLocal() core.Store {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.local == nil {
+		s.local = memory.New(memory.Options{})
+	}
+	return s.local
+}
+
+// stores returns the stores that are open.
+func (s *state) stores() (open []core.Store) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opened {
+		open = append(open, s.store)
+	}
+	if s.local != nil {
+		open = append(open, s.local)
+	}
+	return open
+}
+
+// Destruct implements caddy.Destructor: it closes the stores.
+func (s *state) Destruct() error {
+	var errs []error
+	for _, store := range s.stores() {
+		errs = append(errs, store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Interface guards
+var _ caddy.Destructor = (*state)(nil)
