@@ -173,6 +173,8 @@ func TestDefinitionForNamesTheLimitThatSpeaks(t *testing.T) {
 	check(t, c, decide(t, p, noon, minute), "Retry-After=9")
 	daily.peek = true
 	check(t, c, decide(t, p, noon, minute, daily), "Retry-After=9")
+	daily = state{limit: "daily", max: 100, used: 100, wait: 20 * sec, grow: 20 * sec, refused: true, checkOnly: true}
+	check(t, c, decide(t, p, noon, minute, daily), "Limit=100 Remaining=0 Reset=20 Retry-After=20")
 }
 
 func TestDefinitionForTightestIsTheLeastRemaining(t *testing.T) {
@@ -184,6 +186,9 @@ func TestDefinitionForTightestIsTheLeastRemaining(t *testing.T) {
 	budget := state{limit: "budget", max: 12_500_000, used: 11_500_001, grow: 3 * sec}
 	check(t, c, decide(t, p, noon, minute, daily), "Limit=100 Remaining=1 Reset=2")
 	check(t, c, decide(t, p, noon, minute, daily, budget), "Limit=12.5 Remaining=0.999999 Reset=3")
+	budget.used = 3_000_000 // 9.5 remain
+	bucket := state{limit: "bucket", max: 10, used: 1, grow: 4 * sec}
+	check(t, c, decide(t, p, noon, budget, bucket), "Limit=10 Remaining=9 Reset=4")
 	daily.used = 91
 	check(t, c, decide(t, p, noon, daily, minute), "Limit=10 Remaining=9 Reset=1") // a tie, in policy order
 }

@@ -83,7 +83,7 @@ func (h *headers) fields(d *core.Decision) Fields {
 	case ietf:
 		b = h.list(&w, b, d, denied)
 	}
-	if seconds, ok := h.retry(d, denied); ok {
+	if seconds, ok := h.retry(d); ok {
 		b = strconv.AppendInt(b, seconds, 10)
 		w.add(h.names[partRetryAfter], b)
 	}
@@ -92,12 +92,9 @@ func (h *headers) fields(d *core.Decision) Fields {
 
 // retry returns the seconds of Retry-After, which is the refusing limit's
 // whichever limit speaks.
-func (h *headers) retry(d *core.Decision, denied bool) (seconds int64, ok bool) {
-	if !denied || h.when[partRetryAfter] == never {
-		return 0, false
-	}
+func (h *headers) retry(d *core.Decision) (seconds int64, ok bool) {
 	c := d.Refuser()
-	if c == nil {
+	if c == nil || h.when[partRetryAfter] == never {
 		return 0, false
 	}
 	return retryAfter(c)

@@ -94,7 +94,7 @@ func (h *headers) services(b []byte, d *core.Decision, denied bool) []byte {
 	if h.tightest {
 		only = first(d, tighter)
 	}
-	latest, bounded := h.retry(d, denied)
+	latest, bounded := h.retry(d)
 	for i := range d.Charges {
 		c := &d.Charges[i]
 		if !visible(c) || h.limit != "" && c.Limit.Name != h.limit || only != nil && c != only {

@@ -230,7 +230,7 @@ func TestMistakesInTemplates(t *testing.T) {
 		{"", `{"a":1{weir.max}}`, `is no JSON`},
 		{"", `{{weir.max}:1}`, `is no JSON`},
 		{"", `"\{weir.max}"`, `is no JSON`},
-		{"", `"\u0{weir.max}0"`, `is no JSON`},
+		{"", `"\u00{weir.max}0"`, `is no JSON`},
 		{"", `Too many requests`, `is no JSON`},
 		{"", "  \n", `is empty`},
 		{"text", "a", `"text" is no media type such as application/json`},
