@@ -1,0 +1,31 @@
+package memory
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+)
+
+// The files of a state directory.
+const (
+	lockName     = "weir.lock"
+	snapshotName = "weir.snapshot"
+)
+
+func inUse(dir, lock string) error {
+	return fmt.Errorf("state directory %s is in use by another process, which holds %s: stop that one, or give each a directory of its own", dir, lock)
+}
+
+// syncDir waits until the directory's entries are on disk, where the system
+// can do that.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

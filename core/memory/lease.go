@@ -1,0 +1,233 @@
+package memory
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/weirhq/weir/core"
+)
+
+// A lease is a slot that outlives its response, under the name that the origin
+// gave. Leases of one name in one policy form a list, oldest first.
+type lease struct {
+	name   string
+	book   *book
+	key    cellKey
+	owner  core.Scope
+	expiry int64  // steady clock; the lease is gone from then on
+	ttl    int64  // µs
+	order  uint64 // of leasing
+	index  int    // in the heap
+	next   *lease
+}
+
+// byOrder compares leases by when they were leased.
+func byOrder(a, b *lease) int { return cmp.Compare(a.order, b.order) }
+
+// lease gives slots of op's request names.
+func (g *ledger) lease(now core.Instant, op *core.Settle) {
+	unleased := int64(0) // names that a request without slots was given
+	for _, name := range op.Lease {
+		acted := false
+		if named(name) {
+			acted = g.leaseName(now, op, name, unleased)
+			unleased++
+		}
+		tell(acted, &op.Leased, &op.Ignored)
+	}
+}
+
+func named(name string) bool { return name != "" && len(name) <= maxName }
+
+func tell(acted bool, yes, no *int) {
+	if acted {
+		*yes++
+	} else {
+		*no++
+	}
+}
+
+// leaseName leases one place of each of the request's slots under name, unless
+// the name was released since the request was admitted: then it frees them.
+func (g *ledger) leaseName(now core.Instant, op *core.Settle, name string, unleased int64) bool {
+	b := g.book(op.Policy)
+	first := g.requests[op.ID]
+	if first != 0 && b.tombs.concerns(name, g.slots[first].sequence) {
+		return g.place(b, first, func(s *slot) { g.add(s.key, -1) })
+	}
+	acted := g.place(b, first, func(s *slot) {
+		if b.held(name, s.owner, s.key.limit) {
+			g.add(s.key, -1)
+		} else {
+			g.hold(now, b, name, s.key, s.owner, s.limit)
+		}
+	})
+	acted = g.prolong(now, b, op, name, op.Owner) || acted
+	if op.Unleased {
+		acted = g.leaseAbove(now, b, op, name, unleased) || acted
+	}
+	return acted
+}
+
+// place takes one place out of each slot of the request that has any left, and
+// does something with it.
+func (g *ledger) place(b *book, first uint32, with func(*slot)) (any bool) {
+	for n := first; n != 0; n = g.slots[n].sibling {
+		if s := &g.slots[n]; s.count > 0 && s.book == b {
+			s.count--
+			with(s)
+			any = true
+		}
+	}
+	return any
+}
+
+// held reports whether owner has a live lease of name in the limit.
+func (b *book) held(name string, owner core.Scope, limit uint64) bool {
+	for l := b.holders[name]; l != nil; l = l.next {
+		if l.owner == owner && l.key.limit == limit {
+			return true
+		}
+	}
+	return false
+}
+
+// hold makes a lease; the cell counts it already.
+func (g *ledger) hold(now core.Instant, b *book, name string, key cellKey, owner core.Scope, l *core.Limit) {
+	g.limits.note(l)
+	g.order++
+	g.restore(&lease{
+		name: strings.Clone(name), book: b, key: key, owner: owner,
+		expiry: g.later(now) + l.TTL, ttl: l.TTL, order: g.order,
+	})
+}
+
+// later returns the steady time now, or the newest that was seen.
+func (g *ledger) later(now core.Instant) int64 { return max(now.Steady, g.newest.Steady) }
+
+// restore adds a lease behind the others of its name.
+func (g *ledger) restore(l *lease) {
+	g.expiring.push(l)
+	first := l.book.holders[l.name]
+	if first == nil {
+		l.book.holders[l.name] = l
+		return
+	}
+	for first.next != nil {
+		first = first.next
+	}
+	first.next = l
+}
+
+// drop ends a lease.
+func (g *ledger) drop(l *lease) {
+	g.add(l.key, -1)
+	g.expiring.remove(l)
+	first := l.book.holders[l.name]
+	switch {
+	case first != l:
+		for first.next != l {
+			first = first.next
+		}
+		first.next = l.next
+	case l.next != nil:
+		l.book.holders[l.name] = l.next
+	default:
+		delete(l.book.holders, l.name)
+	}
+}
+
+// prolong starts the TTL anew of owner's leases of name.
+func (g *ledger) prolong(now core.Instant, b *book, op *core.Settle, name string, owner core.Scope) (any bool) {
+	for l := b.holders[name]; l != nil; l = l.next {
+		if l.owner == owner {
+			g.extend(now, l, op)
+			any = true
+		}
+	}
+	return any
+}
+
+// extend starts l's TTL anew, with its limit's TTL of now if op names that.
+func (g *ledger) extend(now core.Instant, l *lease, op *core.Settle) {
+	for i := range op.Charges {
+		if c := &op.Charges[i]; c.Limit.ID == l.key.limit {
+			l.ttl = c.Limit.TTL
+		}
+	}
+	l.expiry = g.later(now) + l.ttl
+	g.expiring.fix(l)
+}
+
+// leaseAbove makes leases for a request whose Take failed: they count above
+// any maximum. given is how many names the request was given before.
+func (g *ledger) leaseAbove(now core.Instant, b *book, op *core.Settle, name string, given int64) (any bool) {
+	for i := range op.Charges {
+		c := &op.Charges[i]
+		if !leasable(c.Limit) || c.Taken || c.Peek || c.CheckOnly || c.Cost <= given {
+			continue
+		}
+		any = true
+		if !b.held(name, op.Owner, c.Limit.ID) {
+			g.add(keyOf(c), 1)
+			g.hold(now, b, name, keyOf(c), op.Owner, c.Limit)
+		}
+	}
+	return any
+}
+
+// release ends the leases of op's names.
+func (g *ledger) release(op *core.Settle) {
+	for _, name := range op.Release {
+		acted := false
+		if named(name) {
+			b := g.book(op.Policy)
+			if owner, held := b.holder(name, op.Owner); held {
+				g.dropAll(b, name, owner)
+				acted = true
+			} else if b.first != 0 {
+				b.tombs.add(strings.Clone(name), g.sequence)
+			}
+		}
+		tell(acted, &op.Released, &op.Ignored)
+	}
+}
+
+// dropAll ends owner's leases of name: one in each limit that it was leased in.
+func (g *ledger) dropAll(b *book, name string, owner core.Scope) {
+	var next *lease
+	for l := b.holders[name]; l != nil; l = next {
+		next = l.next
+		if l.owner == owner {
+			g.drop(l)
+		}
+	}
+}
+
+// holder returns who is meant by name: owner, or whoever leased it first.
+func (b *book) holder(name string, owner core.Scope) (core.Scope, bool) {
+	first := b.holders[name]
+	if first == nil {
+		return core.Scope{}, false
+	}
+	for l := first; l != nil; l = l.next {
+		if l.owner == owner {
+			return owner, true
+		}
+	}
+	return first.owner, true
+}
+
+// renew starts the TTL anew of the leases of op's names.
+func (g *ledger) renew(now core.Instant, op *core.Settle) {
+	for _, name := range op.Renew {
+		acted := false
+		if named(name) {
+			b := g.book(op.Policy)
+			if owner, held := b.holder(name, op.Owner); held {
+				acted = g.prolong(now, b, op, name, owner)
+			}
+		}
+		tell(acted, &op.Renewed, &op.Ignored)
+	}
+}

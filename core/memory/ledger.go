@@ -1,0 +1,116 @@
+package memory
+
+import (
+	"math"
+	"strings"
+	"sync"
+
+	"github.com/weirhq/weir/core"
+)
+
+// maxName is the longest name of a lease, in bytes.
+const maxName = 256
+
+// A ledger has the slots of holds whose slots can outlive their response: those
+// in flight, by request, and leases, by name. A cell's count is its slots in
+// flight and its live leases.
+type ledger struct {
+	mu     sync.Mutex // guards what follows
+	newest core.Instant
+	used   map[cellKey]int64
+	books  map[string]*book
+
+	slots    []slot // number 0 is none
+	free     uint32
+	requests map[core.ID]uint32 // the first slot of each request
+	sequence uint64             // of the newest request with slots
+
+	expiring leaseHeap
+	order    uint64 // of the newest lease
+	limits   *limitTable
+}
+
+// A book has the slots and leases of one policy.
+type book struct {
+	policy      string
+	first, last uint32 // slots in the order in which they were admitted
+	holders     map[string]*lease
+	tombs       tombstones
+}
+
+func (g *ledger) init(limits *limitTable) {
+	g.limits = limits
+	g.used = make(map[cellKey]int64)
+	g.books = make(map[string]*book)
+	g.requests = make(map[core.ID]uint32)
+	g.slots = make([]slot, 1, 64)
+}
+
+// see notes that it has been now, and ends the leases whose time has come.
+func (g *ledger) see(now core.Instant) {
+	g.newest = latest(g.newest, now)
+	g.expire(math.MaxInt)
+}
+
+// expire ends at most n leases whose time has come and returns how many.
+func (g *ledger) expire(n int) int {
+	ended := 0
+	for ; ended < n && len(g.expiring) > 0 && g.expiring[0].expiry <= g.newest.Steady; ended++ {
+		g.drop(g.expiring[0])
+	}
+	return ended
+}
+
+// book returns the policy's book.
+func (g *ledger) book(policy string) *book {
+	b := g.books[policy]
+	if b == nil {
+		b = &book{policy: strings.Clone(policy), holders: make(map[string]*lease)}
+		g.books[b.policy] = b
+	}
+	return b
+}
+
+// add changes the count of a cell.
+func (g *ledger) add(key cellKey, delta int64) {
+	if n := g.used[key] + delta; n != 0 {
+		g.used[key] = n
+	} else {
+		delete(g.used, key)
+	}
+}
+
+// check fills in c's State. A lease is gone at its expiry exactly, whether or
+// not anything was removed since.
+func (g *ledger) check(now core.Instant, c *core.Charge) {
+	key := keyOf(c)
+	used := g.used[key]
+	if len(g.expiring) > 0 && g.expiring[0].expiry <= now.Steady {
+		used -= g.expiring.expired(now.Steady, key)
+	}
+	core.CheckHold(used, c)
+}
+
+// take takes c's slots for op's request.
+func (g *ledger) take(op *core.Take, c *core.Charge) {
+	if c.Cost > 0 {
+		g.add(keyOf(c), c.Cost)
+		g.admit(op, c)
+	}
+	core.CheckHold(g.used[keyOf(c)], c)
+	c.Wait, c.Refused, c.NeverFits, c.Taken = 0, false, false, true
+}
+
+// reset empties the cell: its leases end, its slots in flight are slots of
+// nothing.
+func (g *ledger) reset(key cellKey) {
+	for i := range g.slots {
+		if g.slots[i].key == key {
+			g.slots[i].count = 0
+		}
+	}
+	for _, l := range g.expiring.of(key) {
+		g.drop(l)
+	}
+	delete(g.used, key)
+}

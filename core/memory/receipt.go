@@ -1,0 +1,147 @@
+package memory
+
+import (
+	"sync"
+
+	"github.com/weirhq/weir/core"
+)
+
+const (
+	// remember in µs of steady clock is how long a settled request and a
+	// reservation are remembered, at least.
+	remember = 24 * 60 * 60 * 1_000_000
+	// maxSettled and maxReserved bound one of two generations each.
+	maxSettled  = 1 << 20
+	maxReserved = 1 << 17
+)
+
+// receipts say which requests were settled, and what those reserved that ended
+// without a cost.
+type receipts struct {
+	mu       sync.Mutex // guards what follows
+	settled  generations[struct{}]
+	reserved generations[[]reservation]
+}
+
+// A reservation is what one charge of a request that has ended reserved.
+type reservation struct {
+	key   cellKey
+	cost  int64
+	entry core.Entry
+}
+
+// settle reports whether id's cost is to be applied: it is the first. The zero
+// ID names nothing and is always the first.
+func (r *receipts) settle(now int64, id core.ID) bool {
+	r.settled.turn(now, maxSettled)
+	r.reserved.turn(now, maxReserved)
+	if id == (core.ID{}) {
+		return true
+	}
+	if _, ok := r.settled.get(id); ok {
+		return false
+	}
+	r.settled.put(now, id, struct{}{})
+	return true
+}
+
+// reserve remembers c, which was taken by the request id, unless that was
+// settled already.
+func (r *receipts) reserve(now int64, id core.ID, c *core.Charge) {
+	if _, ok := r.settled.get(id); ok || id == (core.ID{}) {
+		return
+	}
+	r.reserved.turn(now, maxReserved)
+	kept, _ := r.reserved.get(id)
+	for i := range kept {
+		if kept[i].key.limit == c.Limit.ID {
+			return
+		}
+	}
+	r.reserved.put(now, id, append(kept, reservation{keyOf(c), c.Cost, c.Entry}))
+}
+
+// recall makes c, which carries no State, what the request id reserved in its
+// limit.
+func (r *receipts) recall(id core.ID, c *core.Charge) {
+	kept, _ := r.reserved.get(id)
+	for i := range kept {
+		if kept[i].key.limit == c.Limit.ID {
+			c.Scope, c.Cost = kept[i].key.scope, kept[i].cost
+			c.Taken, c.Entry = true, kept[i].entry
+		}
+	}
+}
+
+// forget drops the request's reservations, which were settled.
+func (r *receipts) forget(id core.ID) { r.reserved.remove(id) }
+
+// reservedShards returns the shards of the request's reservations.
+func (s *Store) reservedShards(id core.ID) (set uint64) {
+	s.receipts.mu.Lock()
+	defer s.receipts.mu.Unlock()
+	kept, _ := s.receipts.reserved.get(id)
+	for i := range kept {
+		set |= s.bit(kept[i].key.scope)
+	}
+	return set
+}
+
+// generations remember values by ID for as long as remember, at most twice
+// that: what is in the older one is dropped when the newer one takes its place.
+type generations[V any] struct {
+	recent, old map[core.ID]V
+	since       int64 // steady clock: when recent began
+}
+
+func (g *generations[V]) get(id core.ID) (V, bool) {
+	v, ok := g.recent[id]
+	if !ok {
+		v, ok = g.old[id]
+	}
+	return v, ok
+}
+
+func (g *generations[V]) put(now int64, id core.ID, v V) {
+	if g.recent == nil {
+		g.recent = make(map[core.ID]V)
+		g.since = now
+	}
+	g.recent[id] = v
+}
+
+func (g *generations[V]) remove(id core.ID) {
+	delete(g.recent, id)
+	delete(g.old, id)
+}
+
+func (g *generations[V]) count() int { return len(g.recent) + len(g.old) }
+
+// turn begins a new generation when the time has come, or when the recent one
+// has as many values as it may.
+func (g *generations[V]) turn(now int64, most int) {
+	switch age := now - g.since; {
+	case g.recent == nil:
+		if g.old != nil && age >= remember {
+			g.old = nil
+		}
+	case age >= 2*remember:
+		g.recent, g.old = nil, nil
+	case age >= remember || len(g.recent) >= most:
+		g.recent, g.old, g.since = nil, g.recent, now
+	}
+}
+
+// restore puts a value into the recent generation (age 0), which began at
+// since, or into the old one.
+func (g *generations[V]) restore(age uint64, since int64, id core.ID, v V) {
+	into := &g.recent
+	if age > 0 {
+		into = &g.old
+	}
+	if *into == nil {
+		*into = make(map[core.ID]V)
+	}
+	(*into)[id] = v
+	g.since = since
+}

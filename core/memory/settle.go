@@ -1,0 +1,94 @@
+package memory
+
+import "github.com/weirhq/weir/core"
+
+// settle applies op at now. It requires that op's locks are held.
+func (s *Store) settle(now core.Instant, op *core.Settle) {
+	op.Leased, op.Released, op.Renewed, op.Ignored, op.Duplicate = 0, 0, 0, 0, false
+	if op.HasCost {
+		s.settleCost(now, op)
+	}
+	if len(op.Set) > 0 {
+		s.overrides.Add(s.shards[s.shardOf(op.Owner)].set(op.Owner, op.Set))
+	}
+	s.ledger.lease(now, op)
+	s.ledger.release(op)
+	s.ledger.renew(now, op)
+	if op.Reset {
+		s.reset(op)
+	}
+	if op.End {
+		s.end(now, op)
+	}
+}
+
+// settleCost corrects what op's settled charges reserved, once per ID.
+func (s *Store) settleCost(now core.Instant, op *core.Settle) {
+	if op.Duplicate = !s.receipts.settle(now.Steady, op.ID); op.Duplicate {
+		return
+	}
+	for i := range op.Charges {
+		c := op.Charges[i]
+		if !c.Limit.Settled || c.Peek || c.CheckOnly || c.Refused && !c.Taken {
+			continue
+		}
+		if !c.Taken {
+			c.Cost = 0
+			s.receipts.recall(op.ID, &c)
+		}
+		s.correct(now, &c, op.Cost-c.Cost)
+	}
+	s.receipts.forget(op.ID)
+}
+
+// correct adds delta to c's cell, or takes it from c's entry.
+func (s *Store) correct(now core.Instant, c *core.Charge, delta int64) {
+	sh := &s.shards[s.shardOf(c.Scope)]
+	cell := sh.cells[keyOf(c)]
+	switch {
+	case delta == 0 || cell == nil && delta < 0:
+		return
+	case cell == nil:
+		cell = core.NewCell(c.Limit)
+		s.limits.note(c.Limit)
+		sh.put(keyOf(c), cell)
+	}
+	cell.Settle(now, c, delta)
+}
+
+// reset empties the cells of op's charges.
+func (s *Store) reset(op *core.Settle) {
+	for i := range op.Charges {
+		c := &op.Charges[i]
+		if leasable(c.Limit) {
+			s.ledger.reset(keyOf(c))
+		} else {
+			delete(s.shards[s.shardOf(c.Scope)].cells, keyOf(c))
+		}
+	}
+}
+
+// end frees the slots of op's request, and remembers its reservations unless
+// they were settled.
+func (s *Store) end(now core.Instant, op *core.Settle) {
+	leased := len(op.Charges) == 0
+	for i := range op.Charges {
+		c := &op.Charges[i]
+		switch {
+		case leasable(c.Limit):
+			leased = true
+		case c.Limit.Kind == core.Hold && c.Taken:
+			if cell := s.shards[s.shardOf(c.Scope)].cells[keyOf(c)]; cell != nil {
+				cell.Settle(now, c, -c.Cost)
+			}
+		case reserved(c):
+			s.receipts.reserve(now.Steady, op.ID, c)
+		}
+	}
+	if leased {
+		s.ledger.end(op.ID)
+	}
+}
+
+// reserved reports whether c took a reservation that a cost will replace.
+func reserved(c *core.Charge) bool { return c.Limit.Settled && c.Taken && c.Cost > 0 }

@@ -1,0 +1,189 @@
+package memory
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+)
+
+// A snapshot is a file: a header of magic, version and their checksum, then
+// sections of kind, length of the payload, payload, and the checksum of these
+// three; the last section is the end and counts those before it. Integers of
+// the frame are little-endian with 32 bits; checksums are CRC-32C (RFC 3720,
+// appendix B.4).
+const (
+	snapshotMagic   = "WEIRSNAP"
+	snapshotVersion = 1
+	headerSize      = len(snapshotMagic) + 8
+	frameSize       = 5
+	// sectionSize is the length of a payload at which another section begins.
+	sectionSize = 1 << 20
+)
+
+// The kinds of section.
+const (
+	sectionEnd byte = iota + 1
+	sectionClock
+	sectionLimits
+	sectionCells
+	sectionLeases
+	sectionOverrides
+	sectionSettled
+	sectionReserved
+)
+
+var sectionNames = [...]string{
+	"none", "end", "clock", "limits", "cells", "leases", "overrides", "settled", "reserved",
+}
+
+func sectionName(kind byte) string {
+	if int(kind) < len(sectionNames) {
+		return sectionNames[kind]
+	}
+	return fmt.Sprintf("of unknown kind %d", kind)
+}
+
+func newChecksum() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+
+// A snapshotWriter writes sections. Values are appended to the encoder and
+// become a section with flush.
+type snapshotWriter struct {
+	encoder
+	out   io.Writer
+	table *crc32.Table
+	count uint64
+	err   error
+}
+
+func newSnapshotWriter(out io.Writer) *snapshotWriter {
+	w := &snapshotWriter{out: out, table: newChecksum()}
+	head := binary.LittleEndian.AppendUint32([]byte(snapshotMagic), snapshotVersion)
+	head = binary.LittleEndian.AppendUint32(head, crc32.Checksum(head, w.table))
+	_, w.err = out.Write(head)
+	return w
+}
+
+// filled writes a section if there is enough for one.
+func (w *snapshotWriter) filled(kind byte) {
+	if len(w.b) >= sectionSize {
+		w.flush(kind)
+	}
+}
+
+// flush writes a section of what was encoded, unless that is nothing.
+func (w *snapshotWriter) flush(kind byte) {
+	if len(w.b) == 0 || w.err != nil {
+		return
+	}
+	frame := binary.LittleEndian.AppendUint32([]byte{kind}, uint32(len(w.b)))
+	sum := crc32.Update(crc32.Checksum(frame, w.table), w.table, w.b)
+	for _, part := range [][]byte{frame, w.b, binary.LittleEndian.AppendUint32(nil, sum)} {
+		if w.err == nil {
+			_, w.err = w.out.Write(part)
+		}
+	}
+	w.b = w.b[:0]
+	w.count++
+}
+
+// end writes the last section.
+func (w *snapshotWriter) end() error {
+	w.uint(w.count)
+	w.flush(sectionEnd)
+	return w.err
+}
+
+// readSnapshot hands every section of a snapshot to section, in order. An error
+// says what is wrong with the file.
+func readSnapshot(in io.Reader, size int64, section func(kind byte, d *decoder) error) error {
+	table := newChecksum()
+	if err := readHeader(in, table); err != nil {
+		return err
+	}
+	size -= int64(headerSize)
+	for count := uint64(0); ; count++ {
+		kind, payload, err := readSection(in, size, table)
+		if err != nil {
+			return fmt.Errorf("section %d: %w", count+1, err)
+		}
+		size -= int64(frameSize + len(payload) + 4)
+		d := &decoder{b: payload}
+		if kind == sectionEnd {
+			return readEnd(d, count, size)
+		}
+		if err = section(kind, d); err == nil {
+			err = d.err
+		}
+		if err == nil && len(d.b) > 0 {
+			err = errors.New("more values than expected")
+		}
+		if err != nil {
+			return fmt.Errorf("section %d (%s): %w", count+1, sectionName(kind), err)
+		}
+	}
+}
+
+func readHeader(in io.Reader, table *crc32.Table) error {
+	head := make([]byte, headerSize)
+	if _, err := io.ReadFull(in, head); err != nil {
+		return cut(err)
+	}
+	body, sum := head[:headerSize-4], binary.LittleEndian.Uint32(head[headerSize-4:])
+	version := binary.LittleEndian.Uint32(body[len(snapshotMagic):])
+	switch {
+	case string(body[:len(snapshotMagic)]) != snapshotMagic:
+		return errors.New("it is not a snapshot of Weir")
+	case crc32.Checksum(body, table) != sum:
+		return errors.New("the checksum of its header is wrong")
+	case version > snapshotVersion:
+		return fmt.Errorf("a newer Weir wrote it (format %d; this one reads up to %d)", version, snapshotVersion)
+	case version == 0:
+		return errors.New("it has format 0, which never was")
+	}
+	return nil
+}
+
+// readSection reads one section of at most size bytes.
+func readSection(in io.Reader, size int64, table *crc32.Table) (kind byte, payload []byte, err error) {
+	frame := make([]byte, frameSize)
+	if _, err := io.ReadFull(in, frame); err != nil {
+		return 0, nil, cut(err)
+	}
+	n := int64(binary.LittleEndian.Uint32(frame[1:]))
+	if n > size-int64(frameSize+4) {
+		return 0, nil, errors.New("the file is cut short, or a length in it is wrong")
+	}
+	payload = make([]byte, n+4)
+	if _, err := io.ReadFull(in, payload); err != nil {
+		return 0, nil, cut(err)
+	}
+	payload, rest := payload[:n], payload[n:]
+	sum := crc32.Update(crc32.Checksum(frame, table), table, payload)
+	if sum != binary.LittleEndian.Uint32(rest) {
+		return 0, nil, errors.New("the checksum is wrong")
+	}
+	return frame[0], payload, nil
+}
+
+// readEnd checks the last section, behind which size bytes are left.
+func readEnd(d *decoder, count uint64, size int64) error {
+	switch n := d.uint(); {
+	case d.err != nil:
+		return d.err
+	case n != count:
+		return fmt.Errorf("it has %d sections where %d were written", count, n)
+	case size != 0:
+		return fmt.Errorf("%d bytes follow its end", size)
+	}
+	return nil
+}
+
+// cut names the error of a file that ends too early.
+func cut(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("the file is cut short")
+	}
+	return err
+}

@@ -1,0 +1,81 @@
+package memory
+
+import (
+	"slices"
+
+	"github.com/weirhq/weir/core"
+)
+
+// Stats are what a store has.
+type Stats struct {
+	// Cells, those of leasable slots included.
+	Cells int
+	// Slots in flight that a lease may follow, and Leases.
+	Slots, Leases int
+	// Tombstones are releases that wait for a lease they have overtaken.
+	Tombstones int
+	// Settled and Reserved are the requests remembered for their costs' sake.
+	Settled, Reserved int
+	// Owners that attributes were set on.
+	Owners int
+}
+
+// Stats counts. It locks one part of the store after another.
+func (s *Store) Stats() Stats {
+	st := Stats{Owners: int(s.overrides.Load())}
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		st.Cells += len(sh.cells)
+		sh.mu.Unlock()
+	}
+	s.ledger.mu.Lock()
+	st.Cells += len(s.ledger.used)
+	st.Leases = len(s.ledger.expiring)
+	for i := range s.ledger.slots {
+		st.Slots += int(s.ledger.slots[i].count)
+	}
+	for _, b := range s.ledger.books {
+		st.Tombstones += len(b.tombs.queue)
+	}
+	s.ledger.mu.Unlock()
+	s.receipts.mu.Lock()
+	defer s.receipts.mu.Unlock()
+	st.Settled, st.Reserved = s.receipts.settled.count(), s.receipts.reserved.count()
+	return st
+}
+
+// A Lease is one live lease.
+type Lease struct {
+	// Name that the origin gave, and the Limit that it was leased in.
+	Name, Limit string
+	// Scope of the cell that counts it.
+	Scope core.Scope
+	// Expires in µs of the store's steady clock; TTL in µs.
+	Expires, TTL int64
+}
+
+// Leases returns owner's live leases in a policy, oldest first, as of now, the
+// door's clock.
+func (s *Store) Leases(now core.Instant, policy string, owner core.Scope) ([]Lease, error) {
+	if err := s.ready(); err != nil {
+		return nil, err
+	}
+	now = s.clock(now)
+	g := &s.ledger
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var found []*lease
+	for _, l := range g.expiring {
+		if l.owner == owner && l.book.policy == policy && l.expiry > now.Steady {
+			found = append(found, l)
+		}
+	}
+	slices.SortFunc(found, byOrder)
+	list := make([]Lease, len(found))
+	for i, l := range found {
+		limit, _ := s.limits.get(l.key.limit)
+		list[i] = Lease{l.name, limit.Name, l.key.scope, l.expiry, l.ttl}
+	}
+	return list, nil
+}

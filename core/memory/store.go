@@ -1,0 +1,165 @@
+package memory
+
+import (
+	"context"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+
+	"github.com/weirhq/weir/core"
+)
+
+// Options say where a store keeps what must outlive the process.
+type Options struct {
+	// Dir is the state directory, which no other process may use at the same
+	// time. It is made if it does not exist. "" keeps nothing.
+	Dir string
+	// Shards is the number of locks, rounded up to a power of two, from 1 to
+	// 64; 0 means 64.
+	Shards int
+}
+
+// The phases of a store's life.
+const (
+	fresh uint32 = iota
+	opened
+	failed
+	closed
+)
+
+// A Store keeps cells in this process. It implements core.Store.
+type Store struct {
+	dir       string
+	shards    []shard
+	ledger    ledger
+	receipts  receipts
+	overrides atomic.Int64 // how many owners have any
+	limits    limitTable
+
+	phase  atomic.Uint32
+	offset atomic.Int64 // added to the steady clock; unset until it is known
+
+	mu      sync.Mutex // guards opening and closing, and what follows
+	err     error      // why opening failed
+	saved   core.Instant
+	lock    *dirLock
+	sweeper *sweeper
+}
+
+// New returns a store. It touches no disk before Open, or the first operation.
+func New(o Options) *Store {
+	n := o.Shards
+	if n <= 0 || n > 64 {
+		n = 64
+	}
+	n = 1 << bits.Len(uint(n-1))
+	s := &Store{dir: o.Dir, shards: make([]shard, n)}
+	s.offset.Store(unset)
+	s.ledger.init(&s.limits)
+	return s
+}
+
+// Open locks the state directory, reads its snapshot and starts sweeping. The
+// first operation does the same. After a failure operations answer its error
+// until Open is called again and succeeds.
+func (s *Store) Open() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.phase.Load() {
+	case opened:
+		return nil
+	case closed:
+		return core.ErrClosed
+	}
+	if s.err = s.load(); s.err != nil {
+		s.phase.Store(failed)
+		return s.err
+	}
+	s.sweeper = startSweeper(s)
+	s.phase.Store(opened)
+	return nil
+}
+
+// ready opens the store for the first operation.
+func (s *Store) ready() error {
+	switch s.phase.Load() {
+	case opened:
+		return nil
+	case failed:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.err
+	}
+	return s.Open()
+}
+
+// Close stops sweeping, writes the snapshot and unlocks the directory. A store
+// that was never opened writes nothing. If it fails, the snapshot that was
+// there before is left as it was.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.phase.Swap(closed)
+	if before == closed {
+		return core.ErrClosed
+	}
+	if before != opened {
+		return nil
+	}
+	s.sweeper.close()
+	all := locks{shards: ^uint64(0) >> (64 - len(s.shards)), ledger: true, receipts: true}
+	s.acquire(all)
+	defer s.release(all)
+	err := s.save()
+	s.lock.unlock()
+	return err
+}
+
+// Take decides a request; see core.Store.
+func (s *Store) Take(_ context.Context, op *core.Take) error {
+	if err := s.ready(); err != nil {
+		return err
+	}
+	held, err := s.acquireTake(op)
+	if err != nil {
+		return err
+	}
+	defer s.release(held)
+	op.Now = s.clock(op.Now)
+	s.see(held, op.Now)
+	s.take(op)
+	return nil
+}
+
+// Read tells how cells stand; see core.Store.
+func (s *Store) Read(_ context.Context, op *core.Take) error {
+	if err := s.ready(); err != nil {
+		return err
+	}
+	held, err := s.acquireTake(op)
+	if err != nil {
+		return err
+	}
+	defer s.release(held)
+	op.Now = s.clock(op.Now)
+	s.override(op)
+	var inline [inlineCells]core.Cell
+	s.check(op, inline[:0])
+	return nil
+}
+
+// Settle applies what became known; see core.Store.
+func (s *Store) Settle(_ context.Context, op *core.Settle) error {
+	if err := s.ready(); err != nil {
+		return err
+	}
+	held, err := s.acquireSettle(op)
+	if err != nil {
+		return err
+	}
+	defer s.release(held)
+	now := s.clock(op.Now)
+	s.see(held, now)
+	s.settle(now, op)
+	return nil
+}
