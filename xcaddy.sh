@@ -17,7 +17,7 @@ if command -v xcaddy >/dev/null 2>&1; then
 	xcaddy build "$caddy_version" --output bin/caddy \
 		--with "github.com/weirhq/weir@v0.0.0=$(pwd)"
 else
-	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/caddy ./cmd/caddy
+	go build -tags nobadger,nomysql,nopgx -ldflags "-s -w" -o bin/caddy ./cmd/caddy
 fi
 
 case "${1:-}" in

@@ -82,7 +82,7 @@ func (e *Engine) begin(ctx context.Context, now Instant, p *Policy, who Who, d *
 	}
 	if who.Key == "" {
 		d.anonymous.ID = who.Subject
-		d.Owner = e.hasher.sumString(e.subjectDomain(p), who.Subject)
+		d.Owner = e.ownerOf(p, who.Subject)
 		return nil
 	}
 	if e.directory == nil {
@@ -99,22 +99,37 @@ func (e *Engine) begin(ctx context.Context, now Instant, p *Policy, who Who, d *
 	return nil
 }
 
-// subjectDomain is the domain of p's subject ids: one for all that come out of
-// the directory, else one for each policy.
-func (e *Engine) subjectDomain(p *Policy) uint64 {
+// ownerOf returns the owner of a subject id, as requests have it. Where keys
+// are their own subjects the id is the hash that SubjectID tells.
+func (e *Engine) ownerOf(p *Policy, id string) Scope {
 	if e.directory != nil {
-		return domainSubject
+		return e.hasher.sumString(domainSubject, id)
 	}
-	return domainSubject ^ p.domain
+	if hi, lo, ok := parseHex128(id); ok {
+		return Scope{hi, lo}
+	}
+	key := e.hasher.sumString(domainKey, id)
+	return Scope{key.Hi ^ p.domain, key.Lo}
 }
 
 // ParseID reads the text of a request's ID (as {weir.id} gives it), or makes an
 // ID out of any other text, for work that has an id of its own.
 func (e *Engine) ParseID(policy, text string) ID {
-	var b [16]byte
-	if n, err := hex.Decode(b[:], []byte(text[:min(len(text), 32)])); err == nil && n == 16 && len(text) == 32 {
-		return ID{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
+	if hi, lo, ok := parseHex128(text); ok {
+		return ID{hi, lo}
 	}
 	s := e.hasher.sumString(domainAmend^hashText(policy), text)
 	return ID{s.Hi, s.Lo}
+}
+
+// parseHex128 reads what hex128 writes.
+func parseHex128(text string) (hi, lo uint64, ok bool) {
+	var b [16]byte
+	if len(text) != 32 {
+		return 0, 0, false
+	}
+	if _, err := hex.Decode(b[:], []byte(text)); err != nil {
+		return 0, 0, false
+	}
+	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), true
 }

@@ -37,6 +37,7 @@ func (k *limitCompiler) limit(i int, c *LimitConfig) *Limit {
 	k.cost(l, c)
 	k.max(l, c)
 	l.scope = k.scope(c)
+	k.policy.perKey = k.policy.perKey || l.scope.kind == perKey
 	k.matching(i, l, c)
 	l.ID = l.identity()
 	return l

@@ -60,6 +60,7 @@ type Decision struct {
 	inline    [maxCharges]Charge
 	settle    Settle
 	settling  [maxCharges]Charge
+	settled   int // how many of settling were used
 	finished  bool
 }
 
@@ -68,11 +69,11 @@ const maxCharges = 16
 
 // Reset makes the decision ready for another request.
 func (d *Decision) Reset() {
-	clear(d.inline[:])
-	clear(d.settling[:])
+	clear(d.inline[:min(len(d.Charges), maxCharges)])
+	clear(d.settling[:d.settled])
 	d.Take, d.settle, d.anonymous = Take{}, Settle{}, Subject{}
 	d.Policy, d.Outcome, d.Err, d.UsageIndex = nil, Passed, nil, 0
-	d.Key, d.request, d.store, d.finished = Scope{}, nil, nil, false
+	d.Key, d.request, d.store, d.settled, d.finished = Scope{}, nil, nil, 0, false
 }
 
 // Refuser returns the charge whose limit refuses the request: of several the

@@ -83,7 +83,8 @@ func (e *Engine) Decide(ctx context.Context, now Instant, p *Policy, r *Request,
 		d.UsageIndex = usage
 		e.chargeUsage(d, &m)
 	} else if err := e.charge(d, &m); err != nil {
-		d.Outcome, d.Charges = BodyTooLarge, d.Charges[:0]
+		d.Outcome = BodyTooLarge
+		d.forget()
 		return
 	}
 	e.take(ctx, d, usage >= 0)

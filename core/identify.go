@@ -88,7 +88,9 @@ func (e *Engine) identify(ctx context.Context, d *Decision) bool {
 	}
 	d.Subject = subject
 	d.Owner = e.hasher.sumString(domainSubject, subject.ID)
-	d.Key = e.hasher.sumString(domainKey, credential)
+	if p.perKey {
+		d.Key = e.hasher.sumString(domainKey, credential)
+	}
 	if _, ok := p.Plans.Row(subject.Plan); !ok {
 		d.Outcome = UnknownPlan
 		return false
@@ -104,7 +106,7 @@ func (e *Engine) ownSubject(d *Decision, credential string, from *Ref) {
 		d.anonymous.ID = credential
 	}
 	d.Key = e.hasher.sumString(domainKey, credential)
-	d.Owner = e.hasher.sumString(domainSubject^d.Policy.domain, credential)
+	d.Owner = Scope{d.Key.Hi ^ d.Policy.domain, d.Key.Lo}
 }
 
 // fallback counts a request without a known credential, or denies it.

@@ -24,6 +24,7 @@ type Policy struct {
 	subject   *subjectRule // nil: nobody is asked who they are
 	usage     []rule       // Config.Usage
 	order     []int        // of Limits, such that references come first
+	perKey    bool         // some limit counts per key
 	bodyLimit int64
 	oversize  *int64
 }

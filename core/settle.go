@@ -92,6 +92,7 @@ func (d *Decision) settlement(now Instant) *Settle {
 			last.Window = c.Limit.Schedule.At(now.Wall)
 		}
 	}
+	d.settled = max(d.settled, min(len(op.Charges), maxCharges))
 	return op
 }
 
