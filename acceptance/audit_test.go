@@ -41,6 +41,11 @@ func (g *Gateway) audit(t testing.TB, a *Answer) {
 			g.auditRate(t, a, name, values)
 		}
 	}
+	for name := range a.Trailer {
+		if strings.HasPrefix(strings.ToLower(name), "weir-") {
+			t.Errorf("C3: the client sees the trailer %s\n%v", name, a)
+		}
+	}
 	if a.Status == 429 && a.Call.Method != "HEAD" && !json.Valid(a.Body) {
 		t.Errorf("C12: the refusal is no JSON: %v", a)
 	}

@@ -78,12 +78,13 @@ func (c Call) as(key string) Call {
 
 // Answer is what came back for a call, and when it left and came.
 type Answer struct {
-	Call   Call
-	Status int
-	Header http.Header
-	Body   []byte
-	Sent   time.Time // before the request's first byte
-	Got    time.Time // after the response's last byte
+	Call    Call
+	Status  int
+	Header  http.Header
+	Trailer http.Header
+	Body    []byte
+	Sent    time.Time // before the request's first byte
+	Got     time.Time // after the response's last byte
 }
 
 // credential is the header that carries the key on the gateway's page.
@@ -131,7 +132,7 @@ func (g *Gateway) Do(ctx context.Context, c Call) (*Answer, error) {
 	defer func() { _ = resp.Body.Close() }()
 	a.Status, a.Header = resp.StatusCode, resp.Header
 	a.Body, err = io.ReadAll(resp.Body)
-	a.Got = time.Now()
+	a.Got, a.Trailer = time.Now(), resp.Trailer
 	if err != nil {
 		return a, fmt.Errorf("%w: %w", errBroken, err)
 	}

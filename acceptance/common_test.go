@@ -3,10 +3,15 @@ package acceptance
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // probe is a page's plainest limited request.
@@ -43,7 +48,7 @@ func TestCommon(t *testing.T) {
 func (p probe) user(id string) Attributes { return Attributes{"id": id, "plan": p.plan} }
 
 func commonProofs(p probe) []proof {
-	return []proof{
+	proofs := []proof{
 		{"A-C1 C1 without a known key the gateway answers and counts nobody", Subjects{"auth": p.user("auth")}, p.refusesStrangers},
 		{"C3 C13 the origin's Weir headers stay inside", Subjects{"voice": p.user("voice")}, p.hidesVoice},
 		{"C4 what is admitted reaches the origin once", Subjects{"once": p.user("once")}, p.forwardsOnce},
@@ -54,6 +59,12 @@ func commonProofs(p probe) []proof {
 		{"C15 Weir headers of a client are dropped", Subjects{"sly": p.user("sly")}, p.dropsClientVoice},
 		{"C16 A-C4 failures of the origin are counted and carry the headers", Subjects{"fail": p.user("fail")}, p.countsFailures},
 	}
+	if p.page == "outfit" { // whose window is a day
+		return proofs
+	}
+	return append(proofs, proof{
+		"C8 A-C2 A-C3 at Reset Remaining grows by what was charged first", Subjects{"grow": p.user("grow")}, p.growsAtReset,
+	})
 }
 
 func (p probe) refusesStrangers(t *testing.T, g *Gateway) {
@@ -260,10 +271,25 @@ func (p probe) countsFailures(t *testing.T, g *Gateway) {
 	g.Send(t, p.call("fail")).want(t, 200).quota(t, p.limit, p.limit-used-1)
 }
 
+func (p probe) growsAtReset(t *testing.T, g *Gateway) {
+	first := g.Send(t, p.call("grow")).want(t, 200).quota(t, p.limit, p.limit-1)
+	first.wantReset(t, first.charged(), minute)
+	until(first.Got.Add(2500 * time.Millisecond))
+	second := g.Send(t, p.call("grow")).want(t, 200).quota(t, p.limit, p.limit-2)
+	if !second.reset(t).Equal(first.reset(t)) {
+		t.Errorf("Reset moved from %s to %s", clock(first.reset(t)), clock(second.reset(t)))
+	}
+	until(second.reset(t))
+	third := g.Send(t, p.call("grow")).want(t, 200).quota(t, p.limit, p.limit-2)
+	third.wantReset(t, second.charged(), minute)
+}
+
 func commonTrials() []trial {
 	return []trial{
 		{"C11 loading the configuration again forgets nothing", reloadKeepsCounts},
 		{"C11 a rejected configuration changes nothing", rejectionChangesNothing},
+		{"C1 C2 a changed file of keys is read again", changedKeys},
+		{"C1 keys are neither stored nor logged", secretKeys},
 		{"C11 a changed maximum acts on what was used", reloadChangesMaximum},
 	}
 }
@@ -313,5 +339,51 @@ func reloadChangesMaximum(t *testing.T) {
 			t.Fatal(err)
 		}
 		g.Send(t, p.call("r")).want(t, step.status).quota(t, step.limit, step.remaining)
+	}
+}
+
+func changedKeys(t *testing.T) {
+	p := probes()[0]
+	g := Start(t, p.page, Subjects{"old": p.user("o")})
+	g.Send(t, p.call("old")).want(t, 200).quota(t, 300, 299)
+	g.Send(t, p.call("new")).want(t, 401)
+	writeSubjects(t, g.subjects, Subjects{"new": {"id": "o", "plan": "enterprise"}})
+	g.Eventually(t, p.call("new"), 200).quota(t, 1000, 998)
+	g.Eventually(t, p.call("old"), 401)
+}
+
+func secretKeys(t *testing.T) {
+	const key = "a-key-that-nobody-may-find"
+	g := Start(t, "predictions", Subjects{key: account("u", "concurrent_predictions", 1)})
+	g.Send(t, create(key, "lease").told("Weir-Cost: 0.5").told("Weir-Set: daily_spending=3")).want(t, 201)
+	g.wantRunningRefusal(t, key, 1, 1)
+	g.Restart(t)
+	g.wantRunningRefusal(t, key, 1, 1)
+	resp, err := g.client.Get("http://" + g.admin + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	g.Stop(t)
+	texts := map[string]string{"the log": g.log.all(), "the metrics": string(metrics)}
+	err = filepath.WalkDir(g.state, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			var text []byte
+			text, err = os.ReadFile(path)
+			texts[path] = string(text)
+		}
+		return err
+	})
+	if err != nil || len(texts) < 3 {
+		t.Fatalf("%d places to look at, %v", len(texts), err)
+	}
+	for place, text := range texts {
+		if strings.Contains(text, key) {
+			t.Errorf("%s holds the key", place)
+		}
 	}
 }

@@ -33,10 +33,12 @@ type Gateway struct {
 	Origin *Origin
 	URL    string // http://host:port, no slash
 
-	config string // the Caddyfile's path
-	admin  string // host:port
-	env    []string
-	client *http.Client
+	config   string // the Caddyfile's path
+	subjects string // the path of the file of keys
+	state    string // the folder of WEIR_STATE
+	admin    string // host:port
+	env      []string
+	client   *http.Client
 
 	process *exec.Cmd
 	exited  chan struct{}
@@ -59,14 +61,14 @@ func Start(t testing.TB, page string, subjects Subjects, edits ...edit) *Gateway
 	dir := t.TempDir()
 	g := &Gateway{Page: page, Origin: newOrigin(t), config: example(t, page, dir, edits), log: &logTail{}}
 	g.client = newClient()
-	file := filepath.Join(dir, "subjects.json")
-	writeSubjects(t, file, subjects)
+	g.subjects, g.state = filepath.Join(dir, "subjects.json"), filepath.Join(dir, "state")
+	writeSubjects(t, g.subjects, subjects)
 	for range 3 { // another process may take a port between its choice and its use
 		port, admin := freePort(t), freePort(t)
 		g.URL, g.admin = "http://127.0.0.1:"+port, "127.0.0.1:"+admin
 		g.env = append(os.Environ(),
-			"WEIR_PORT="+port, "WEIR_ORIGIN="+g.Origin.Address(), "WEIR_SUBJECTS="+file,
-			"WEIR_STATE="+filepath.Join(dir, "state"), "WEIR_ADMIN="+g.admin,
+			"WEIR_PORT="+port, "WEIR_ORIGIN="+g.Origin.Address(), "WEIR_SUBJECTS="+g.subjects,
+			"WEIR_STATE="+g.state, "WEIR_ADMIN="+g.admin,
 			"HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_DATA_HOME="+dir, "ZONEINFO="+dir)
 		if g.launch(t) {
 			break
@@ -85,11 +87,15 @@ func Start(t testing.TB, page string, subjects Subjects, edits ...edit) *Gateway
 	return g
 }
 
+// writeSubjects replaces the file at once, as whoever has readers should.
 func writeSubjects(t testing.TB, file string, subjects Subjects) {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{"subjects": subjects})
 	if err == nil {
-		err = os.WriteFile(file, text, 0o600)
+		err = os.WriteFile(file+".new", text, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(file+".new", file)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -296,10 +302,16 @@ func (l *logTail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (l *logTail) String() string {
-	const lines = 25
+// all is everything kept.
+func (l *logTail) all() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := strings.Split(strings.TrimSpace(string(l.text)), "\n")
+	return string(l.text)
+}
+
+// String is the last lines.
+func (l *logTail) String() string {
+	const lines = 25
+	all := strings.Split(strings.TrimSpace(l.all()), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }

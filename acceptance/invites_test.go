@@ -34,6 +34,8 @@ func inviteProofs() []proof {
 			sameInviteID,
 		},
 		{"H17 an id that is pending already takes one place", Subjects{"h17-m": org("h17m", "", 1)}, mergedInvites},
+		{"H17 C3 a response leases one place, whatever it names", Subjects{"h17-2": org("h17two", "", 1)}, severalLeases},
+		{"H21 C3 what sets nothing changes nothing", Subjects{"h21-n": org("h21n", "", 1)}, malformedSets},
 		{
 			"H21 H22 C3 credits move the cap at once, for all keys",
 			Subjects{"h21-a": org("h21", "", 1), "h21-b": org("h21", "", 1)},
@@ -160,6 +162,20 @@ func mergedInvites(t *testing.T, g *Gateway) {
 	g.wantInviteRefusal(t, "h17-m", 2, 1)
 	g.Send(t, revoke("h17-m", "h17-same")).want(t, 200)
 	g.wantInvites(t, "h17-m", 1, 2)
+}
+
+func severalLeases(t *testing.T, g *Gateway) {
+	g.Send(t, post("h17-2", invites).answered(201).told("Weir-Lease: h17-2a, h17-2b")).want(t, 201)
+	g.Send(t, organization("h17-2").told("Weir-Lease: h17-2c")).want(t, 200) // has no place to lease
+	g.Send(t, invite("h17-2", "h17-2d")).want(t, 201)
+	g.wantInviteRefusal(t, "h17-2", 2, 1)
+}
+
+func malformedSets(t *testing.T, g *Gateway) {
+	for _, line := range []string{"credits", "credits=many", "=5", "Credits 9", ""} {
+		g.Send(t, organization("h21-n").told("Weir-Set: "+line)).want(t, 200)
+	}
+	g.wantInvites(t, "h21-n", 0, 2)
 }
 
 func movedCap(t *testing.T, g *Gateway) {

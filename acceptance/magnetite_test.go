@@ -177,10 +177,13 @@ func statusPool(t *testing.T, g *Gateway) {
 	g.wantReopening(t, g.Send(t, jobStatus("m3")).wantExceeded(t, 60, 60))
 }
 
+// tries is how often a burst is tried.
+const tries = 12
+
 // bursters are keys for several tries at a burst.
 func bursters(prefix string) Subjects {
 	keys := Subjects{}
-	for n := range 5 {
+	for n := range tries {
 		key := fmt.Sprint(prefix, n)
 		keys[key] = site(key)
 	}
@@ -191,7 +194,7 @@ func bursters(prefix string) Subjects {
 // were charged within a second, and requires the burst to be exact.
 func (g *Gateway) volleys(t *testing.T, prefix string, n, burst int, call func(key string) Call) []*Answer {
 	t.Helper()
-	for try := range 5 {
+	for try := range tries {
 		answers := g.Volley(t, n, func(int) Call { return call(fmt.Sprint(prefix, try)) })
 		if within(answers, time.Second) {
 			wantTally(t, answers, burst, n-burst)

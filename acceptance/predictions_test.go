@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -98,6 +99,7 @@ func predictionsProofs() []proof {
 		},
 		{"P7 C14 of 20 creations at once five are admitted", Subjects{"p7-v": account("p7v")}, creationsAtOnce},
 		{"P7 P4 A-P7 a creation that fails or is complete in its response ends with it", Subjects{"p7-f": account("p7f", "concurrent_predictions", 1)}, creationsThatEnd},
+		{"P7 C16 a creation whose client hangs up ends", Subjects{"p7-h": account("p7h", "concurrent_predictions", 1)}, abortedCreation},
 		{"P7 C3 any response ends predictions, one or more, once", Subjects{"p7-r": account("p7r", "concurrent_predictions", 2), "p7-s": account("p7s")}, anyResponseEnds},
 		{"P7 C3 a release may overtake its lease", Subjects{"p7-o": account("p7o", "concurrent_predictions", 1)}, releaseFirst},
 		{"P7 A-P7 no spelling of the path is a way around", Subjects{"p7-w": account("p7w", "concurrent_predictions", 0)}, creationSpellings},
@@ -200,6 +202,23 @@ func creationsThatEnd(t *testing.T, g *Gateway) {
 	running().want(t, 200).rate(t, 60, 52)
 	g.Send(t, create("p7-f", "p7-f1")).want(t, 201)
 	g.wantRunningRefusal(t, "p7-f", 1, 1)
+}
+
+func abortedCreation(t *testing.T, g *Gateway) {
+	gate := g.Origin.Gate()
+	ctx, hangUp := context.WithCancel(context.Background())
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_, _ = g.Do(ctx, create("p7-h", "p7-h1").at(gate))
+	}()
+	gate.Arrived(t, 1)
+	g.wantRunningRefusal(t, "p7-h", 1, 1)
+	hangUp()
+	<-gone
+	gate.Left(t, 1)
+	g.Eventually(t, create("p7-h", "p7-h2"), 201)
+	g.wantRunningRefusal(t, "p7-h", 1, 1)
 }
 
 func anyResponseEnds(t *testing.T, g *Gateway) {

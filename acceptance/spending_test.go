@@ -2,6 +2,8 @@ package acceptance
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +55,8 @@ func spendingProofs() []proof {
 			Subjects{"p9-a": account("p9k", "daily_spending", 1), "p9-b": account("p9k", "daily_spending", 1)},
 			spendingPerKey,
 		},
+		{"P9 C3 a cost may come in the trailer", Subjects{"p9-t": account("p9t", "daily_spending", 1)}, costInTrailer},
+		{"P9 C3 what is no decimal costs nothing", Subjects{"p9-m": account("p9m", "daily_spending", 1)}, malformedCosts},
 		{"P10 P5 A-P5 a month's limit, until the month ends", Subjects{"p10": account("p10", "monthly_spending", 2)}, monthlyLimit},
 		{"P9 P10 C3 P13 a limit set on the way acts on what was spent", Subjects{"p9-s": account("p9s")}, limitSetLater},
 		{
@@ -111,6 +115,30 @@ func costlyFailure(t *testing.T, g *Gateway) {
 	g.wantDailyRefusal(t, "p9-5", "0.5", "0.5")
 	g.Send(t, poll("p9-5", "1").told("Weir-Cost: 0.25")).want(t, 200) // polls go on, and cost
 	g.wantDailyRefusal(t, "p9-5", "0.5", "0.75")
+}
+
+func costInTrailer(t *testing.T, g *Gateway) {
+	g.Origin.On("/v1/stream", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Trailer", "Weir-Cost, X-Tokens")
+		_, _ = io.WriteString(w, "streamed")
+		_ = http.NewResponseController(w).Flush()
+		w.Header().Set("Weir-Cost", "1.25")
+		w.Header().Set("X-Tokens", "9")
+	})
+	a := g.Send(t, post("p9-t", "/v1/stream")).want(t, 200)
+	if a.Trailer.Get("X-Tokens") != "9" {
+		t.Errorf("C9: the origin's trailer came as %v", a.Trailer)
+	}
+	g.wantDailyRefusal(t, "p9-t", "1", "1.25")
+}
+
+func malformedCosts(t *testing.T, g *Gateway) {
+	for _, cost := range []string{"-1", "free", "0x10", "1,5", "NaN", "Inf", "1.2.3"} {
+		g.Send(t, paid("p9-m", cost)).want(t, 200)
+	}
+	g.Send(t, paid("p9-m", "0.5")).want(t, 200)
+	g.Send(t, paid("p9-m", "0.5")).want(t, 200)
+	g.wantDailyRefusal(t, "p9-m", "1", "1")
 }
 
 func spendingPerKey(t *testing.T, g *Gateway) {
