@@ -29,6 +29,9 @@ func (h Hasher) Sum(b []byte) Scope {
 	return Scope{hi, lo}
 }
 
+// SumString hashes s without copying it.
+func (h Hasher) SumString(s string) Scope { return h.sumString(0, s) }
+
 // sumBytes hashes b in a domain, which changes the key.
 func (h Hasher) sumBytes(domain uint64, b []byte) Scope {
 	hi, lo := siphash.Hash128(h.k0^domain, h.k1, b)
