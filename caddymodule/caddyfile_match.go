@@ -29,6 +29,7 @@ func (p *parser) refuse(c *core.LimitConfig, at string, d *directive) {
 
 // except reads whose requests are not this limit's.
 func (p *parser) except(c *core.LimitConfig, at string, d *directive) {
+	p.mark(at+".except", d.name)
 	for i, t := range d.args {
 		p.mark(fmt.Sprintf("%s.except[%d]", at, i), t)
 	}

@@ -67,21 +67,24 @@ func (p *parser) check(at, name string, c *core.PolicyConfig) {
 // what its path in the JSON form names. What has no place of its own is in root.
 func (p *parser) translate(root string, err error) {
 	for _, e := range core.ConfigErrors(err) {
-		t, ok := p.place(e.Path)
-		if !ok {
-			t = p.places[root]
+		at := p.place(root, e.Path)
+		if at == root || at != e.Path {
+			p.fail(p.places[at], e.Err)
+			continue
 		}
-		p.fail(t, e.Err)
+		field, _, _ := strings.Cut(at[strings.LastIndexByte(at, '.')+1:], "[")
+		p.errorf(p.places[at], "%s: %w", field, e.Err)
 	}
 }
 
-// place returns where the value at path comes from, or else what holds it.
-func (p *parser) place(path string) (caddyfile.Token, bool) {
-	for path != "" {
-		if t, ok := p.places[path]; ok {
-			return t, true
+// place returns the path itself, or of what holds it the innermost, that has a
+// place; at least root.
+func (p *parser) place(root, path string) string {
+	for len(path) > len(root) {
+		if _, ok := p.places[path]; ok {
+			return path
 		}
 		path = path[:max(0, strings.LastIndexAny(path, ".["))]
 	}
-	return caddyfile.Token{}, false
+	return root
 }

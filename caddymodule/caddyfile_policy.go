@@ -93,7 +93,7 @@ func (p *parser) plan(plans map[string]map[string]core.Value, at string, columns
 		return
 	}
 	if len(d.args) != len(columns) {
-		p.errorf(d.name, "the plan %q has %d values for %d attributes (%s)", clip(name), len(d.args), len(columns), list(words(columns)))
+		p.errorf(d.name, "the plan %q needs %d values (%s), got %d", clip(name), len(columns), list(words(columns)), len(d.args))
 		return
 	}
 	p.mark(at, d.name)

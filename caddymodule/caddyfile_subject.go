@@ -3,17 +3,18 @@ package caddymodule
 import (
 	"fmt"
 
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-
 	"github.com/weirhq/weir/core"
 )
 
-const fallbackSyntax = "STATUS [BODY|problem]|[all|ip|key] [plan NAME]"
+const (
+	missingSyntax = "STATUS [BODY|problem]|[all|ip] [plan NAME]"
+	unknownSyntax = "STATUS [BODY|problem]|[all|ip|key] [plan NAME]"
+)
 
 var subjectGrammar = grammar[core.SubjectConfig]{
 	{"or", "{ATTRIBUTE} [bearer]", 1, 2, false, "", (*parser).source},
-	{"missing", fallbackSyntax, 1, 3, true, "missing", (*parser).missing},
-	{"unknown", fallbackSyntax, 1, 3, true, "unknown", (*parser).unknown},
+	{"missing", missingSyntax, 1, 3, true, "missing", (*parser).missing},
+	{"unknown", unknownSyntax, 1, 3, true, "unknown", (*parser).unknown},
 }
 
 // subject reads who is counted.
@@ -39,19 +40,17 @@ func (p *parser) source(c *core.SubjectConfig, at string, d *directive) {
 }
 
 func (p *parser) missing(c *core.SubjectConfig, at string, d *directive) {
-	c.Missing = p.fallback(d, at+".missing")
+	// Nobody can be counted by a key that is missing.
+	c.Missing = p.fallback(d, at+".missing", missingSyntax, map[string]string{"all": "all", "ip": "client_ip"})
 }
 
 func (p *parser) unknown(c *core.SubjectConfig, at string, d *directive) {
-	c.Unknown = p.fallback(d, at+".unknown")
+	c.Unknown = p.fallback(d, at+".unknown", unknownSyntax, map[string]string{"all": "all", "ip": "client_ip", "key": "key"})
 }
 
-// countWords are those of count_by.
-var countWords = map[string]string{"all": "all", "ip": "client_ip", "key": "key"}
-
 // fallback reads what becomes of requests without a known credential: an
-// answer, or by what they are counted, and with which plan.
-func (p *parser) fallback(d *directive, at string) *core.FallbackConfig {
+// answer, or a word for what they are counted by, and their plan.
+func (p *parser) fallback(d *directive, at, syntax string, countBy map[string]string) *core.FallbackConfig {
 	p.mark(at, d.name)
 	c, args := new(core.FallbackConfig), d.args
 	if isNumber(args[0]) && len(args) < 3 {
@@ -61,27 +60,18 @@ func (p *parser) fallback(d *directive, at string) *core.FallbackConfig {
 	if d.braced() {
 		p.errorf(d.open, "only an answer has a block")
 	}
-	by, ok := countWords[args[0].Text]
-	if ok {
+	c.CountBy = "all"
+	if by, ok := countBy[args[0].Text]; ok {
 		p.mark(at+".count_by", args[0])
-		args = args[1:]
-	} else {
-		by = "all"
+		c.CountBy, args = by, args[1:]
 	}
-	c.CountBy = by
-	p.fallbackPlan(c, at, args, d)
+	switch {
+	case len(args) == 0:
+	case len(args) == 2 && args[0].Text == "plan":
+		p.mark(at+".plan", args[1])
+		c.Plan = args[1].Text
+	default:
+		p.errorf(args[0], "expected \"%s %s\", got %q", d.name.Text, syntax, d.spoken())
+	}
 	return c
-}
-
-// fallbackPlan reads `plan NAME`, or nothing.
-func (p *parser) fallbackPlan(c *core.FallbackConfig, at string, args []caddyfile.Token, d *directive) {
-	if len(args) == 0 {
-		return
-	}
-	if len(args) != 2 || args[0].Text != "plan" {
-		p.errorf(args[0], "expected \"%s %s\", got %q", d.name.Text, fallbackSyntax, d.spoken())
-		return
-	}
-	p.mark(at+".plan", args[1])
-	c.Plan = args[1].Text
 }
