@@ -59,7 +59,24 @@ func Start(t testing.TB, page string, subjects Subjects, edits ...edit) *Gateway
 	t.Helper()
 	sources()
 	dir := t.TempDir()
-	g := &Gateway{Page: page, Origin: newOrigin(t), config: example(t, page, dir, edits), log: &logTail{}}
+	return start(t, page, example(t, page, dir, edits), dir, subjects)
+}
+
+// StartConfig runs a Caddyfile of the test's own, in the examples' environment.
+func StartConfig(t testing.TB, name, caddyfile string, subjects Subjects) *Gateway {
+	t.Helper()
+	dir := t.TempDir()
+	config := filepath.Join(dir, "Caddyfile")
+	if err := os.WriteFile(config, []byte(caddyfile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return start(t, name, config, dir, subjects)
+}
+
+// start starts a gateway with the configuration at a path, and files in dir.
+func start(t testing.TB, page, config, dir string, subjects Subjects) *Gateway {
+	t.Helper()
+	g := &Gateway{Page: page, Origin: newOrigin(t), config: config, log: &logTail{}}
 	g.client = newClient()
 	g.subjects, g.state = filepath.Join(dir, "subjects.json"), filepath.Join(dir, "state")
 	writeSubjects(t, g.subjects, subjects)
