@@ -4,6 +4,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/weirhq/weir/core"
+	"github.com/weirhq/weir/core/directory"
 )
 
 // UnmarshalCaddyfile sets up the directory from Caddyfile tokens. Syntax:
@@ -29,7 +30,7 @@ func (i *InlineDirectory) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if !p.counts(&dir, "directory inline { ... }", 0, 0, true) {
 		return p.err()
 	}
-	i.Subjects = make(map[string]map[string]core.Value, len(dir.block))
+	i.Subjects = make(directory.Subjects, len(dir.block))
 	for j := range dir.block {
 		p.inlineSubject(i.Subjects, &dir.block[j])
 	}
@@ -37,8 +38,9 @@ func (i *InlineDirectory) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 }
 
 // inlineSubject reads one credential. It is secret: messages don't repeat it.
-func (p *parser) inlineSubject(subjects map[string]map[string]core.Value, d *directive) {
+func (p *parser) inlineSubject(subjects directory.Subjects, d *directive) {
 	const syntax = "CREDENTIAL id ID [plan PLAN] [ATTRIBUTE VALUE]..."
+	_, twice := subjects[d.name.Text]
 	switch {
 	case len(d.args) < 2 || len(d.args)%2 != 0 || d.args[0].Text != "id":
 		p.errorf(d.name, "expected %q, got %d words after the credential", syntax, len(d.args))
@@ -46,22 +48,33 @@ func (p *parser) inlineSubject(subjects map[string]map[string]core.Value, d *dir
 	case d.braced():
 		p.errorf(d.open, "a subject has no block")
 		return
-	case subjects[d.name.Text] != nil:
+	case twice:
 		p.errorf(d.name, "the credential is repeated")
 		return
 	}
-	subject := make(map[string]core.Value, len(d.args)/2)
+	var subject directory.Record
 	for j := 0; j < len(d.args); j += 2 {
-		name := d.args[j].Text
-		if !subject[name].IsZero() {
-			p.errorf(d.args[j], "%q is repeated", clip(name))
-		}
-		subject[name] = core.ParseValue(p.filled(d.args[j+1], name))
-		if name == "id" || name == "plan" {
-			subject[name] = core.Text(d.args[j+1].Text)
-		}
+		p.inlineAttribute(&subject, d.args[j], d.args[j+1])
 	}
 	subjects[d.name.Text] = subject
+}
+
+// inlineAttribute adds what a subject has under a name.
+func (p *parser) inlineAttribute(subject *directory.Record, name, value caddyfile.Token) {
+	text := p.filled(value, name.Text)
+	var repeated bool
+	switch name.Text {
+	case "id":
+		repeated, subject.ID = subject.ID != "", text
+	case "plan":
+		repeated, subject.Plan = subject.Plan != "", text
+	default:
+		repeated = !subject.Attributes.Get(name.Text).IsZero()
+		subject.Attributes = append(subject.Attributes, core.Attribute{Name: name.Text, Value: core.ParseValue(text)})
+	}
+	if repeated {
+		p.errorf(name, "%q is repeated", clip(name.Text))
+	}
 }
 
 var httpGrammar = grammar[HTTPDirectory]{

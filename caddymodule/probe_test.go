@@ -1,0 +1,62 @@
+package caddymodule
+
+import (
+	"errors"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+func init() {
+	caddy.RegisterModule(new(probe))
+	httpcaddyfile.RegisterHandlerDirective("probe", func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+		h.Next()
+		if !h.NextArg() {
+			return nil, h.ArgErr()
+		}
+		return &probe{Name: h.Val()}, nil
+	})
+}
+
+// A probe is a handler whose function a test gives.
+type probe struct {
+	Name string `json:"name"`
+}
+
+// A probeFunc is what a probe does.
+type probeFunc func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error
+
+var probes sync.Map // probeFunc by name
+
+// setProbe gives the named probe its function until the test ends.
+func setProbe(t *testing.T, name string, f probeFunc) {
+	t.Helper()
+	probes.Store(name, f)
+	t.Cleanup(func() { probes.Delete(name) })
+}
+
+// CaddyModule returns the Caddy module information.
+func (*probe) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.probe", New: func() caddy.Module { return new(probe) }}
+}
+
+// Provision implements caddy.Provisioner.
+func (p *probe) Provision(caddy.Context) error {
+	if p.Name == "reject" {
+		return errors.New("this configuration is rejected")
+	}
+	return nil
+}
+
+// ServeHTTP implements caddyhttp.MiddlewareHandler.
+func (p *probe) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	f, ok := probes.Load(p.Name)
+	if !ok {
+		return errors.New("no such probe")
+	}
+	return f.(probeFunc)(w, r, next)
+}
