@@ -26,7 +26,8 @@
 // # Memory
 //
 // A cell of a rolling minute with 300 charges takes at most 700 bytes, all
-// told; cells are dropped when they count nothing any more. Remembered are at
+// told; cells are dropped when they count nothing any more, and there are no
+// more than Options.MaxCells. Remembered are at
 // most 2 × 2²⁰ settled requests (about 40 bytes each), 2 × 2¹⁷ reservations,
 // and for each policy 2¹⁴ releases that overtook their leases; of more, the
 // oldest are forgotten.

@@ -32,6 +32,10 @@ func (s *Store) load() error {
 		lock.unlock()
 		return fmt.Errorf("snapshot %s: %w; Weir does not start with counters that it cannot trust: restore the file, or move it away to start with empty ones", path, err)
 	}
+	for i := range s.shards {
+		s.shards[i].newest = s.saved
+	}
+	s.ledger.newest = s.saved
 	s.lock = lock
 	return nil
 }
@@ -43,6 +47,7 @@ func (s *Store) clear() {
 		s.shards[i].cells, s.shards[i].overrides = nil, nil
 	}
 	s.overrides.Store(0)
+	s.cells.Store(0)
 	s.ledger.init(&s.limits)
 	s.receipts.settled = generations[struct{}]{}
 	s.receipts.reserved = generations[[]reservation]{}
@@ -95,6 +100,7 @@ func (s *Store) section(kind byte, d *decoder) error {
 
 func (s *Store) decodeClock(d *decoder) error {
 	s.saved = core.Instant{Wall: d.int(), Steady: d.int()}
+	s.epoch.Store(d.uint())
 	return nil
 }
 
@@ -115,7 +121,9 @@ func (s *Store) decodeCell(d *decoder) error {
 		return fmt.Errorf("limit %q of policy %q: %w", l.Name, l.Policy, err)
 	}
 	d.b = rest
-	s.shards[s.shardOf(key.scope)].put(key, cell)
+	sh := &s.shards[s.shardOf(key.scope)]
+	sh.remove(key)
+	sh.put(key, cell)
 	return nil
 }
 

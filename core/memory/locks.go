@@ -69,7 +69,8 @@ func (s *Store) acquireTake(op *core.Take) (locks, error) {
 	return l, s.alive(l)
 }
 
-// acquireSettle locks what op names.
+// acquireSettle locks what op names, and what its request reserved, which is
+// known only under the receipts' lock.
 func (s *Store) acquireSettle(op *core.Settle) (locks, error) {
 	var l locks
 	for i := range op.Charges {
@@ -79,7 +80,6 @@ func (s *Store) acquireSettle(op *core.Settle) (locks, error) {
 	}
 	if op.HasCost {
 		l.receipts = true
-		l.shards |= s.reservedShards(op.ID)
 	}
 	if len(op.Set) > 0 {
 		l.shards |= s.bit(op.Owner)
@@ -88,6 +88,15 @@ func (s *Store) acquireSettle(op *core.Settle) (locks, error) {
 		l.ledger = true
 	}
 	s.acquire(l)
+	for op.HasCost {
+		missing := s.reservedShards(op.ID) &^ l.shards
+		if missing == 0 {
+			break
+		}
+		s.release(l)
+		l.shards |= missing
+		s.acquire(l)
+	}
 	return l, s.alive(l)
 }
 

@@ -76,10 +76,9 @@ func (r *receipts) recall(id core.ID, c *core.Charge) {
 // forget drops the request's reservations, which were settled.
 func (r *receipts) forget(id core.ID) { r.reserved.remove(id) }
 
-// reservedShards returns the shards of the request's reservations.
+// reservedShards returns the shards of the request's reservations. It requires
+// that the receipts are locked.
 func (s *Store) reservedShards(id core.ID) (set uint64) {
-	s.receipts.mu.Lock()
-	defer s.receipts.mu.Unlock()
 	kept, _ := s.receipts.reserved.get(id)
 	for i := range kept {
 		set |= s.bit(kept[i].key.scope)
@@ -105,7 +104,9 @@ func (g *generations[V]) get(id core.ID) (V, bool) {
 func (g *generations[V]) put(now int64, id core.ID, v V) {
 	if g.recent == nil {
 		g.recent = make(map[core.ID]V)
-		g.since = now
+		if g.old == nil {
+			g.since = now
+		}
 	}
 	g.recent[id] = v
 }
@@ -121,10 +122,6 @@ func (g *generations[V]) count() int { return len(g.recent) + len(g.old) }
 // has as many values as it may.
 func (g *generations[V]) turn(now int64, most int) {
 	switch age := now - g.since; {
-	case g.recent == nil:
-		if g.old != nil && age >= remember {
-			g.old = nil
-		}
 	case age >= 2*remember:
 		g.recent, g.old = nil, nil
 	case age >= remember || len(g.recent) >= most:

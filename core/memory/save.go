@@ -53,12 +53,13 @@ func (s *Store) write(path string) error {
 
 // encode writes everything that outlives the process.
 func (s *Store) encode(w *snapshotWriter) error {
-	now := latest(s.saved, s.ledger.newest)
+	now := s.ledger.newest
 	for i := range s.shards {
 		now = latest(now, s.shards[i].newest)
 	}
 	w.int(now.Wall)
 	w.int(now.Steady)
+	w.uint(s.epoch.Load())
 	w.flush(sectionClock)
 	s.encodeLimits(w)
 	for i := range s.shards {

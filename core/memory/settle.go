@@ -43,13 +43,15 @@ func (s *Store) settleCost(now core.Instant, op *core.Settle) {
 
 // correct adds delta to c's cell, or takes it from c's entry.
 func (s *Store) correct(now core.Instant, c *core.Charge, delta int64) {
-	sh := &s.shards[s.shardOf(c.Scope)]
-	cell := sh.cells[keyOf(c)]
+	cell := s.cell(c)
 	switch {
-	case delta == 0 || cell == nil && delta < 0:
+	case delta == 0:
+		return
+	case delta < 0 && (cell == nil || c.Entry.Slot < s.shards[s.shardOf(c.Scope)].resets[keyOf(c)]):
 		return
 	case cell == nil:
-		cell = core.NewCell(c.Limit)
+		sh := &s.shards[s.shardOf(c.Scope)]
+		cell = sh.fresh(now, c)
 		s.limits.note(c.Limit)
 		sh.put(keyOf(c), cell)
 	}
@@ -63,7 +65,7 @@ func (s *Store) reset(op *core.Settle) {
 		if leasable(c.Limit) {
 			s.ledger.reset(keyOf(c))
 		} else {
-			delete(s.shards[s.shardOf(c.Scope)].cells, keyOf(c))
+			s.shards[s.shardOf(c.Scope)].reset(keyOf(c), s.epoch.Add(1))
 		}
 	}
 }
@@ -78,7 +80,7 @@ func (s *Store) end(now core.Instant, op *core.Settle) {
 		case leasable(c.Limit):
 			leased = true
 		case c.Limit.Kind == core.Hold && c.Taken:
-			if cell := s.shards[s.shardOf(c.Scope)].cells[keyOf(c)]; cell != nil {
+			if cell := s.cell(c); cell != nil {
 				cell.Settle(now, c, -c.Cost)
 			}
 		case reserved(c):

@@ -3,6 +3,7 @@ package memory
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/weirhq/weir/core"
 )
@@ -15,11 +16,23 @@ type cellKey struct {
 
 func keyOf(c *core.Charge) cellKey { return cellKey{c.Limit.ID, c.Scope} }
 
+// maxStepBack in µs is how far the wall clock may be set back without giving
+// new cells an earlier window than the shard has seen. If it was further ahead
+// than this it was wrong, and windows that nobody is in yet had better be right.
+const maxStepBack = 60 * 60 * 1_000_000
+
+// maxResets is how many resets a shard remembers; of more, none before. What is
+// forgotten is that a reservation from before the reset is not to be refunded.
+const maxResets = 1 << 10
+
 // A shard has the cells of some scopes.
 type shard struct {
+	total *atomic.Int64 // cells of all shards
+
 	mu        sync.Mutex // guards what follows
 	cells     map[cellKey]core.Cell
 	overrides map[core.Scope]core.Attributes
+	resets    map[cellKey]uint64 // cells that were reset, and when by the store's epoch
 	newest    core.Instant
 	peak      int // the most cells since the map was made
 
@@ -29,13 +42,50 @@ type shard struct {
 // see notes that it has been now. It requires that mu is held.
 func (sh *shard) see(now core.Instant) { sh.newest = latest(sh.newest, now) }
 
-// put adds a cell. It requires that mu is held.
+// put adds a cell that is not there. It requires that mu is held.
 func (sh *shard) put(key cellKey, cell core.Cell) {
 	if sh.cells == nil {
 		sh.cells = make(map[cellKey]core.Cell)
 	}
 	sh.cells[key] = cell
 	sh.peak = max(sh.peak, len(sh.cells))
+	sh.total.Add(1)
+}
+
+// remove drops a cell that may be there. It requires that mu is held.
+func (sh *shard) remove(key cellKey) {
+	if _, ok := sh.cells[key]; ok {
+		delete(sh.cells, key)
+		sh.total.Add(-1)
+	}
+}
+
+// reset drops a cell, and remembers that entries from before epoch have nothing
+// to give back. It requires that mu is held.
+func (sh *shard) reset(key cellKey, epoch uint64) {
+	sh.remove(key)
+	if sh.resets == nil || len(sh.resets) >= maxResets {
+		sh.resets = make(map[cellKey]uint64)
+	}
+	sh.resets[key] = epoch
+}
+
+// fresh returns a cell for c that is not there yet, and is not put there. Where
+// the wall clock was set back by at most maxStepBack, it has seen the time
+// before, so that a cell that was dropped is not counted anew in an earlier
+// window. It requires that mu is held.
+func (sh *shard) fresh(now core.Instant, c *core.Charge) core.Cell {
+	cell := core.NewCell(c.Limit)
+	back := sh.newest.Wall - now.Wall
+	if back <= 0 || back > maxStepBack || c.Limit.Kind != core.Fixed && c.Limit.Kind != core.Calendar {
+		return cell
+	}
+	seen := *c
+	if c.Limit.Schedule != nil {
+		seen.Window = c.Limit.Schedule.At(sh.newest.Wall)
+	}
+	cell.Check(sh.newest, &seen)
+	return cell
 }
 
 // set changes the attributes of owner and returns by how much the number of

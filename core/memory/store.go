@@ -17,6 +17,10 @@ type Options struct {
 	// Shards is the number of locks, rounded up to a power of two, from 1 to
 	// 64; 0 means 64.
 	Shards int
+	// MaxCells bounds the cells; 0 means 2²⁴. Of one charge a cell takes some
+	// 200 bytes, and 700 of 300 in a rolling minute. What needs more answers
+	// ErrFull, until cells have become idle.
+	MaxCells int64
 }
 
 // The phases of a store's life.
@@ -34,6 +38,9 @@ type Store struct {
 	ledger    ledger
 	receipts  receipts
 	overrides atomic.Int64 // how many owners have any
+	cells     atomic.Int64 // how many there are in the shards
+	maxCells  int64
+	epoch     atomic.Uint64 // counts resets
 	limits    limitTable
 
 	phase  atomic.Uint32
@@ -53,7 +60,13 @@ func New(o Options) *Store {
 		n = 64
 	}
 	n = 1 << bits.Len(uint(n-1))
-	s := &Store{dir: o.Dir, shards: make([]shard, n)}
+	s := &Store{dir: o.Dir, shards: make([]shard, n), maxCells: o.MaxCells}
+	if s.maxCells <= 0 {
+		s.maxCells = 1 << 24
+	}
+	for i := range s.shards {
+		s.shards[i].total = &s.cells
+	}
 	s.offset.Store(unset)
 	s.ledger.init(&s.limits)
 	return s
@@ -127,8 +140,7 @@ func (s *Store) Take(_ context.Context, op *core.Take) error {
 	defer s.release(held)
 	op.Now = s.clock(op.Now)
 	s.see(held, op.Now)
-	s.take(op)
-	return nil
+	return s.take(op)
 }
 
 // Read tells how cells stand; see core.Store.

@@ -53,9 +53,9 @@ func (w *sweeper) close() {
 	w.done.Wait()
 }
 
-// newest returns the newest time of any shard, and of the snapshot.
+// newest returns the newest time that the store has seen.
 func (s *Store) newest() core.Instant {
-	now := s.saved
+	var now core.Instant
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.Lock()
@@ -91,7 +91,7 @@ func (sh *shard) sweep(now core.Instant) {
 	seen := 0
 	for key, cell := range sh.cells {
 		if cell.Idle(now) {
-			delete(sh.cells, key)
+			sh.remove(key)
 		}
 		if seen++; seen%sweepBatch == 0 {
 			sh.mu.Unlock()

@@ -1,12 +1,20 @@
 package memory
 
-import "github.com/weirhq/weir/core"
+import (
+	"errors"
+
+	"github.com/weirhq/weir/core"
+)
 
 // inlineCells is how many charges of a request need no allocation.
 const inlineCells = 16
 
+// ErrFull is what Take answers if it would need more cells than the store may
+// have. Subjects that have cells are not affected.
+var ErrFull = errors.New("the store has as many cells as it may")
+
 // take decides op at op.Now. It requires that op's locks are held.
-func (s *Store) take(op *core.Take) {
+func (s *Store) take(op *core.Take) error {
 	s.override(op)
 	var inline [inlineCells]core.Cell
 	cells := s.check(op, inline[:0])
@@ -14,11 +22,35 @@ func (s *Store) take(op *core.Take) {
 	for i := range op.Charges {
 		op.Admitted = op.Admitted && !op.Charges[i].Denies()
 	}
+	if !s.room(op) {
+		return ErrFull
+	}
 	for i := range op.Charges {
 		if c := &op.Charges[i]; takes(op.Admitted, c) {
 			s.charge(op, c, cells[i])
 		}
 	}
+	return nil
+}
+
+// room reports whether the cells that op needs may be made.
+func (s *Store) room(op *core.Take) bool {
+	free := s.maxCells - s.cells.Load()
+	if free >= int64(len(op.Charges)) {
+		return true
+	}
+	for i := range op.Charges {
+		c := &op.Charges[i]
+		if takes(op.Admitted, c) && !leasable(c.Limit) && s.cell(c) == nil {
+			free--
+		}
+	}
+	return free >= 0
+}
+
+// cell returns c's cell, nil if there is none.
+func (s *Store) cell(c *core.Charge) core.Cell {
+	return s.shards[s.shardOf(c.Scope)].cells[keyOf(c)]
 }
 
 // takes reports whether c is charged by a request that was admitted or not.
@@ -53,9 +85,9 @@ func (s *Store) check(op *core.Take, cells []core.Cell) []core.Cell {
 			cells = append(cells, nil)
 			s.ledger.check(op.Now, c)
 		} else {
-			cell := s.shards[s.shardOf(c.Scope)].cells[keyOf(c)]
+			cell := s.cell(c)
 			if cell == nil {
-				cell = core.NewCell(c.Limit)
+				cell = s.shards[s.shardOf(c.Scope)].fresh(op.Now, c)
 			}
 			cells = append(cells, cell)
 			cell.Check(op.Now, c)
@@ -64,16 +96,19 @@ func (s *Store) check(op *core.Take, cells []core.Cell) []core.Cell {
 	return cells
 }
 
-// charge takes c in cell, which becomes part of the store.
+// charge takes c in cell, which becomes part of the store. The Slot of a settled
+// charge's entry is the epoch, so that a reset can be told to have come since.
 func (s *Store) charge(op *core.Take, c *core.Charge, cell core.Cell) {
 	if cell == nil {
 		s.ledger.take(op, c)
 		return
 	}
 	cell.Take(op.Now, c)
-	sh := &s.shards[s.shardOf(c.Scope)]
-	if _, ok := sh.cells[keyOf(c)]; !ok {
+	if c.Limit.Settled {
+		c.Entry.Slot = s.epoch.Load()
+	}
+	if s.cell(c) == nil {
 		s.limits.note(c.Limit)
-		sh.put(keyOf(c), cell)
+		s.shards[s.shardOf(c.Scope)].put(keyOf(c), cell)
 	}
 }

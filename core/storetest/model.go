@@ -1,0 +1,182 @@
+package storetest
+
+import (
+	"slices"
+
+	"github.com/weirhq/weir/core"
+)
+
+// A model is a store that keeps lists of everything that ever happened and
+// searches them from end to end. Time never runs backwards for it.
+type model struct {
+	events    []*event
+	slots     []*slot // of requests in flight, in the order of their admission
+	leases    []*lease
+	tombs     []tomb
+	overrides map[core.Scope]core.Attributes
+	settled   []core.ID
+	reserved  []reservation
+	sequence  int
+}
+
+// An event is what a charge added to a cell that counts amounts.
+type event struct {
+	id    core.ID
+	limit *core.Limit
+	scope core.Scope
+	now   core.Instant
+	cost  int64
+}
+
+// A reservation is what a charge of a request reserved that has ended without a
+// cost.
+type reservation struct {
+	id core.ID
+	core.Charge
+}
+
+func newModel() *model { return &model{overrides: make(map[core.Scope]core.Attributes)} }
+
+// take decides op.
+func (m *model) take(op *core.Take) {
+	m.read(op)
+	op.Admitted = true
+	for i := range op.Charges {
+		if op.Charges[i].Denies() {
+			op.Admitted = false
+		}
+	}
+	sequence := m.sequence + 1
+	for i := range op.Charges {
+		c := &op.Charges[i]
+		wanted := op.Admitted && !c.Refused || !op.Admitted && c.Limit.Count && c.Limit.CountRefused
+		if !wanted || c.Peek || c.CheckOnly {
+			continue
+		}
+		m.charge(op, c, sequence)
+		m.look(op.Now, c)
+		c.Refused, c.NeverFits, c.Wait, c.Taken = false, false, 0, true
+	}
+	m.sequence = sequence
+}
+
+// read fills in the State of op's charges.
+func (m *model) read(op *core.Take) {
+	op.Overrides = nil
+	if o := m.overrides[op.Owner]; len(o) > 0 {
+		op.Override(o)
+	}
+	for i := range op.Charges {
+		m.look(op.Now, &op.Charges[i])
+	}
+}
+
+// charge adds c.
+func (m *model) charge(op *core.Take, c *core.Charge, sequence int) {
+	if c.Limit.Kind == core.Hold {
+		if c.Cost > 0 {
+			m.slots = append(m.slots, &slot{op.ID, op.Policy, op.Owner, c.Limit, c.Scope, sequence, c.Cost})
+		}
+		return
+	}
+	m.add(op.Now, op.ID, c, c.Cost)
+}
+
+// add adds an event, unless the kind does not count what is not capped.
+func (m *model) add(now core.Instant, id core.ID, c *core.Charge, cost int64) {
+	forgets := c.Limit.Kind == core.Rolling || c.Limit.Kind == core.Bucket
+	if cost > 0 && (c.Max != core.Unlimited || c.Limit.Count || !forgets) {
+		m.events = append(m.events, &event{id, c.Limit, c.Scope, now, cost})
+	}
+}
+
+// settle applies op.
+func (m *model) settle(op *core.Settle) {
+	if op.HasCost {
+		op.Duplicate = slices.Contains(m.settled, op.ID)
+		if !op.Duplicate {
+			m.settled = append(m.settled, op.ID)
+			m.cost(op)
+		}
+	}
+	m.set(op)
+	m.expire(op.Now)
+	m.lease(op)
+	m.release(op)
+	m.renew(op)
+	if op.Reset {
+		for _, c := range op.Charges {
+			m.reset(&c)
+		}
+	}
+	if op.End {
+		m.end(op)
+	}
+}
+
+// cost replaces reservations.
+func (m *model) cost(op *core.Settle) {
+	for i := range op.Charges {
+		c := op.Charges[i]
+		if !c.Limit.Settled {
+			continue
+		}
+		for _, r := range m.reserved {
+			if r.id == op.ID && r.Limit.ID == c.Limit.ID && !c.Taken {
+				c.Taken, c.Cost, c.Scope = true, r.Cost, r.Scope
+			}
+		}
+		var own *event
+		reserved := int64(0)
+		if c.Taken {
+			own, reserved = m.find(op.ID, c.Limit), c.Cost
+		}
+		switch delta := op.Cost - reserved; {
+		case delta > 0:
+			m.add(op.Now, core.ID{}, &c, delta)
+		case own != nil:
+			own.cost = max(0, own.cost+delta)
+		}
+	}
+}
+
+// find returns the event of a request in a limit.
+func (m *model) find(id core.ID, l *core.Limit) *event {
+	for _, e := range m.events {
+		if e.id == id && e.limit.ID == l.ID {
+			return e
+		}
+	}
+	return nil
+}
+
+func (m *model) set(op *core.Settle) {
+	attributes := slices.Clone(m.overrides[op.Owner])
+	for _, a := range op.Set {
+		attributes = slices.DeleteFunc(attributes, func(b core.Attribute) bool { return b.Name == a.Name })
+		if !a.Value.IsZero() {
+			attributes = append(attributes, a)
+		}
+	}
+	m.overrides[op.Owner] = attributes
+}
+
+func (m *model) reset(c *core.Charge) {
+	m.events = slices.DeleteFunc(m.events, func(e *event) bool {
+		return e.limit.ID == c.Limit.ID && e.scope == c.Scope
+	})
+	m.resetHold(c)
+}
+
+// end ends the request's slots, and keeps its reservations.
+func (m *model) end(op *core.Settle) {
+	m.endSlots(op.ID)
+	if slices.Contains(m.settled, op.ID) {
+		return
+	}
+	for _, c := range op.Charges {
+		if c.Taken && c.Limit.Settled && c.Cost > 0 {
+			m.reserved = append(m.reserved, reservation{op.ID, c})
+		}
+	}
+}
