@@ -148,10 +148,14 @@ func (q *gapQueue) enlarge(gap int64, floor uint) {
 	q.bits = uint32(-w.left)
 }
 
-// newBuffer returns a buffer for a number of bits and a sixteenth more, with
-// whatever Go's allocator rounds up to.
+// newBuffer returns a buffer for a number of bits, and as much more as Go's
+// allocator rounds up to: up to 32 KiB a tenth or so. It adds an eighth itself
+// to larger ones, so that growing takes constant time for a bit.
 func newBuffer(bits int) []byte {
-	n := metaSize + max(minRing, bits/8+bits/128+2)
+	n := metaSize + max(minRing, (bits+7)/8)
+	if n > 16<<10 {
+		n += n / 8
+	}
 	buf := slices.Grow([]byte(nil), n)
 	return buf[:cap(buf)]
 }

@@ -180,12 +180,27 @@ func (s *Schedule) start(i int64) int64 {
 		t := time.Unix(from, 0).In(s.zone)
 		_, offset := t.Zone()
 		first := max(from, local-int64(offset))
-		_, end := t.ZoneBounds()
-		if end.IsZero() || first < end.Unix() {
+		end, bounded := offsetEnd(t)
+		if !bounded || first < end {
 			return first
 		}
-		from = end.Unix()
+		from = end
 	}
+}
+
+// offsetEnd returns a Unix time later than t until which t's zone keeps its
+// offset; bounded is false where it does for ever. On the last day of a leap
+// year ZoneBounds may answer with that day's beginning (golang/go#81583) where
+// it means the year's end.
+func offsetEnd(t time.Time) (end int64, bounded bool) {
+	_, bound := t.ZoneBounds()
+	if bound.IsZero() {
+		return 0, false
+	}
+	if end = bound.Unix(); end <= t.Unix() {
+		end = (floorDiv(t.Unix(), daySeconds) + 1) * daySeconds
+	}
+	return end, true
 }
 
 // clampedDate returns the local midnight with which a day of a month begins, or
