@@ -136,8 +136,13 @@ func TestFileIsNotReadWhileUnchanged(t *testing.T) {
 			w.t.Fatal(err)
 		}
 		w.after("alice")
-		w.write(w.path, subject("bobby"))
-		w.after("bobby")
+		w.write(w.path, subject("bob"))
+		if err := os.Chtimes(w.path, made, made); err != nil { // its size tells
+			w.t.Fatal(err)
+		}
+		w.after("bob")
+		w.write(w.path, subject("rob")) // its time tells
+		w.after("rob")
 	})
 }
 

@@ -206,8 +206,7 @@ func (d *HTTP) ask(key core.Scope, credential string) (*entry, error) {
 		d.known.drop(key)
 		d.unknown.put(e)
 	} else {
-		d.unknown.drop(key)
-		d.known.put(e)
+		d.known.put(e) // it is looked at first
 	}
 	return e, nil
 }

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -70,70 +71,68 @@ const (
 // withDefaults returns the configuration with nothing left out, or its mistakes
 // as core.ConfigErrors with paths relative to it.
 func (c HTTPConfig) withDefaults() (HTTPConfig, error) {
-	var errs []error
-	fail := func(path, format string, args ...any) {
-		errs = append(errs, &core.ConfigError{Path: path, Err: fmt.Errorf(format, args...)})
-	}
-	if err := checkURL(c.URL); err != nil {
-		fail("url", "%w", err)
-	}
 	if c.Header == "" || strings.EqualFold(c.Header, "Authorization") {
 		c.Header = "Authorization"
-		if c.Prefix == "" {
-			c.Prefix = "Bearer "
-		}
-	}
-	if !isToken(c.Header) {
-		fail("header", "is no name of a header field")
-	}
-	if !sendable(c.Prefix) {
-		fail("prefix", "cannot be sent in a header")
-	}
-	for name, v := range c.Headers {
-		if !isToken(name) || !sendable(v) || strings.EqualFold(name, c.Header) {
-			fail("headers", "a name or value cannot be sent, or is that of the credential's header")
-		}
+		c.Prefix = cmp.Or(c.Prefix, "Bearer ")
 	}
 	if len(c.UnknownStatus) == 0 {
 		c.UnknownStatus = []int{http.StatusNotFound}
 	}
+	c.TTL = cmp.Or(c.TTL, defaultTTL)
+	c.NegativeTTL = cmp.Or(c.NegativeTTL, defaultNegativeTTL)
+	c.Stale = cmp.Or(c.Stale, defaultStale)
+	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
+	c.MaxKnown = cmp.Or(c.MaxKnown, defaultMaxKnown)
+	c.MaxUnknown = cmp.Or(c.MaxUnknown, defaultMaxUnknown)
+	c.MaxConnections = cmp.Or(c.MaxConnections, defaultMaxConnections)
+	return c, errors.Join(c.checkRequest(), c.checkNumbers())
+}
+
+// checkRequest reports what cannot be sent.
+func (c *HTTPConfig) checkRequest() error {
+	var errs []error
+	fail := func(path string, err error) {
+		errs = append(errs, &core.ConfigError{Path: path, Err: err})
+	}
+	if err := checkURL(c.URL); err != nil {
+		fail("url", err)
+	}
+	if !isToken(c.Header) {
+		fail("header", errors.New("is no name of a header field"))
+	}
+	if !sendable(c.Prefix) {
+		fail("prefix", errors.New("cannot be sent in a header"))
+	}
+	for name, v := range c.Headers {
+		if !isToken(name) || !sendable(v) || strings.EqualFold(name, c.Header) {
+			fail("headers", errors.New("a name or value cannot be sent, or is that of the credential's header"))
+		}
+	}
 	if slices.ContainsFunc(c.UnknownStatus, func(s int) bool { return s < 400 || s > 499 }) {
-		fail("unknown_status", "a status from 400 to 499 says that a credential is unknown")
+		fail("unknown_status", errors.New("a status from 400 to 499 says that a credential is unknown"))
 	}
-	for _, d := range []struct {
-		path   string
-		value  *core.Duration
-		normal core.Duration
-	}{
-		{"ttl", &c.TTL, defaultTTL},
-		{"negative_ttl", &c.NegativeTTL, defaultNegativeTTL},
-		{"stale", &c.Stale, defaultStale},
-		{"timeout", &c.Timeout, defaultTimeout},
+	return errors.Join(errs...)
+}
+
+// checkNumbers reports durations and counts that are out of range.
+func (c *HTTPConfig) checkNumbers() error {
+	var errs []error
+	for path, d := range map[string]core.Duration{
+		"ttl": c.TTL, "negative_ttl": c.NegativeTTL, "stale": c.Stale, "timeout": c.Timeout,
 	} {
-		if *d.value == 0 {
-			*d.value = d.normal
-		}
-		if *d.value < 0 {
-			fail(d.path, "%s is below 0", *d.value)
+		if d < 0 {
+			errs = append(errs, &core.ConfigError{Path: path, Err: fmt.Errorf("%s is below 0", d)})
 		}
 	}
-	for _, n := range []struct {
-		path   string
-		value  *int
-		normal int
-	}{
-		{"max_known", &c.MaxKnown, defaultMaxKnown},
-		{"max_unknown", &c.MaxUnknown, defaultMaxUnknown},
-		{"max_connections", &c.MaxConnections, defaultMaxConnections},
+	for path, n := range map[string]int{
+		"max_known": c.MaxKnown, "max_unknown": c.MaxUnknown, "max_connections": c.MaxConnections,
 	} {
-		if *n.value == 0 {
-			*n.value = n.normal
-		}
-		if *n.value < 1 || *n.value > maxEntries {
-			fail(n.path, "must be from 1 to %d", maxEntries)
+		if n < 1 || n > maxEntries {
+			errs = append(errs, &core.ConfigError{Path: path, Err: fmt.Errorf("must be from 1 to %d", maxEntries)})
 		}
 	}
-	return c, errors.Join(errs...)
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(errs...)
 }
 
 // checkURL reports what is wrong with a service's URL, without repeating it.

@@ -209,7 +209,7 @@ func TestHTTPFailures(t *testing.T) {
 		"empty": {200, ""}, "no JSON": {200, "<html>"}, "no object": {200, `["` + secret + `"]`},
 		"no id": {200, `{"plan":"pro"}`}, "null": {200, "null"}, "two": {200, `{"id":"a"}{"id":"b"}`},
 		"nested": {200, `{"id":"a","x":{"` + secret + `":1}}`},
-		"large":  {200, `{"id":"a","x":"` + strings.Repeat("x", 64<<10) + `"}`},
+		"large":  {200, `{"id":"a"}` + strings.Repeat(" ", 64<<10)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inService(t, directory.HTTPConfig{}, func(a *asked) {
