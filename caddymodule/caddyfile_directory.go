@@ -9,14 +9,27 @@ import (
 
 // UnmarshalCaddyfile sets up the directory from Caddyfile tokens. Syntax:
 //
-//	file <path>
+//	file <path> {
+//		poll <duration>
+//	}
 func (f *FileDirectory) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	p := newParser()
 	dir := p.moduleDirective(d)
-	if p.counts(&dir, "directory file PATH", 1, 1, false) {
+	if p.counts(&dir, "directory file PATH", 1, 1, true) {
 		f.Path = p.filled(dir.args[0], "path")
+		parseBlock(p, fileGrammar, "a file directory", dir.block, f, "")
 	}
 	return p.err()
+}
+
+var fileGrammar = grammar[FileDirectory]{
+	{"poll", "DURATION", 1, 1, false, "poll", (*parser).poll},
+}
+
+func (p *parser) poll(f *FileDirectory, _ string, d *directive) {
+	if f.Poll = p.duration(d.args[0], "poll"); f.Poll < 0 {
+		p.errorf(d.args[0], "%s is below 0", f.Poll)
+	}
 }
 
 // UnmarshalCaddyfile sets up the directory from Caddyfile tokens. Syntax:
@@ -33,6 +46,11 @@ func (i *InlineDirectory) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	i.Subjects = make(directory.Subjects, len(dir.block))
 	for j := range dir.block {
 		p.inlineSubject(i.Subjects, &dir.block[j])
+	}
+	if len(p.mistakes) == 0 {
+		p.mark("", dir.name)
+		_, err := directory.NewInline(i.InlineConfig)
+		p.translate("", err)
 	}
 	return p.err()
 }
@@ -77,56 +95,8 @@ func (p *parser) inlineAttribute(subject *directory.Record, name, value caddyfil
 	}
 }
 
-var httpGrammar = grammar[HTTPDirectory]{
-	{"header", "NAME", 1, 1, false, "header", (*parser).httpHeader},
-	{"ttl", "DURATION", 1, 1, false, "ttl", (*parser).httpTTL},
-	{"negative_ttl", "DURATION", 1, 1, false, "negative_ttl", (*parser).httpNegativeTTL},
-	{"stale", "DURATION", 1, 1, false, "stale", (*parser).httpStale},
-	{"timeout", "DURATION", 1, 1, false, "timeout", (*parser).httpTimeout},
-}
-
-// UnmarshalCaddyfile sets up the directory from Caddyfile tokens. Syntax:
-//
-//	http <url> {
-//		header       <name>
-//		ttl          <duration>
-//		negative_ttl <duration>
-//		stale        <duration>
-//		timeout      <duration>
-//	}
-func (h *HTTPDirectory) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	p := newParser()
-	dir := p.moduleDirective(d)
-	if p.counts(&dir, "directory http URL", 1, 1, true) {
-		h.URL = p.filled(dir.args[0], "URL")
-		parseBlock(p, httpGrammar, "an HTTP directory", dir.block, h, "")
-	}
-	return p.err()
-}
-
-func (p *parser) httpHeader(h *HTTPDirectory, _ string, d *directive) {
-	h.Header = p.filled(d.args[0], "header")
-}
-
-func (p *parser) httpTTL(h *HTTPDirectory, _ string, d *directive) {
-	h.TTL = p.duration(d.args[0], "ttl")
-}
-
-func (p *parser) httpNegativeTTL(h *HTTPDirectory, _ string, d *directive) {
-	h.NegativeTTL = p.duration(d.args[0], "negative_ttl")
-}
-
-func (p *parser) httpStale(h *HTTPDirectory, _ string, d *directive) {
-	h.Stale = p.duration(d.args[0], "stale")
-}
-
-func (p *parser) httpTimeout(h *HTTPDirectory, _ string, d *directive) {
-	h.Timeout = p.duration(d.args[0], "timeout")
-}
-
 // Interface guards
 var (
 	_ caddyfile.Unmarshaler = (*FileDirectory)(nil)
 	_ caddyfile.Unmarshaler = (*InlineDirectory)(nil)
-	_ caddyfile.Unmarshaler = (*HTTPDirectory)(nil)
 )

@@ -125,6 +125,52 @@ var wrongOptions = []wrong{
 		},
 	},
 	{
+		"directory inline attribute name",
+		inOption("directory inline {\n\tsk_live id a b.c 1\n}"),
+		[]string{`Caddyfile:3: of "a": the name of an attribute has letters, digits, _ and -, at most 64`},
+	},
+	{
+		"directory inline without a value",
+		inOption("directory inline {\n\tsk_live id \"\"\n}"),
+		[]string{`Caddyfile:4: the id is empty`},
+	},
+	{
+		"directory file poll",
+		inOption("directory file a {\n\tpoll -5s\n}"),
+		[]string{`Caddyfile:4: -5s is below 0`},
+	},
+	{
+		"directory http url",
+		inOption("directory http accounts/keys"),
+		[]string{`Caddyfile:3: url: expected http://HOST/… or https://HOST/…`},
+	},
+	{
+		"directory http password",
+		inOption("directory http https://me:secret@accounts/keys {\n\tunknown_status 200\n}"),
+		[]string{
+			"Caddyfile:3: url: a password in a URL gets logged; send it in `headers`",
+			`Caddyfile:4: unknown_status: a status from 400 to 499 says that a credential is unknown`,
+		},
+	},
+	{
+		"directory http secret spills over",
+		inOption("directory http https://accounts/keys {\n\theader_up Authorization Bearer secret\n}"),
+		[]string{`Caddyfile:4: expected "header_up NAME VALUE", got 3 words`},
+	},
+	{
+		"directory http status",
+		inOption("directory http https://accounts/keys {\n\tunknown_status gone\n\tmax_known -1\n}"),
+		[]string{`Caddyfile:4: "gone" is not a status from 400 to 499`},
+	},
+	{
+		"directory http header",
+		inOption("directory http https://accounts/keys {\n\theader X:Key\n\tttl -5s\n}"),
+		[]string{
+			`Caddyfile:4: header: is no name of a header field`,
+			`Caddyfile:5: ttl: -5s is below 0`,
+		},
+	},
+	{
 		"secret spills over",
 		inOption("secret correct horse"),
 		[]string{`Caddyfile:3: expected "secret TEXT", got 2 words`},
