@@ -287,19 +287,39 @@ func newClient() *http.Client {
 	}
 }
 
-// freePort is a loopback port that nobody listens on.
+// ports are those that gateways have had. Caddy shares a port with whoever has
+// it already, so that no port may be given twice, not even while its gateway
+// starts again.
+var ports struct {
+	sync.Mutex
+	given map[string]bool
+}
+
+// freePort is a loopback port that nobody listens on and no gateway had.
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	ports.Lock()
+	defer ports.Unlock()
+	for range 100 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, port, err := net.SplitHostPort(l.Addr().String())
+		_ = l.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ports.given[port] {
+			if ports.given == nil {
+				ports.given = map[string]bool{}
+			}
+			ports.given[port] = true
+			return port
+		}
 	}
-	defer func() { _ = l.Close() }()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	t.Fatal("no port is free")
+	return ""
 }
 
 // logTail keeps the end of what a process printed.

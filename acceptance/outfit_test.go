@@ -424,7 +424,7 @@ func progressOutlivesReload(t *testing.T) {
 
 func midnightComes(t *testing.T) {
 	end := roundUp(time.Now().Add(soon), time.Second)
-	g := Start(t, "outfit", Subjects{"k": wearer("u")}, zoned("calendar day", midnight(end).Sub(end)))
+	g := Start(t, "outfit", Subjects{"k": wearer("u")}, zoned("calendar day", midnight(end).Sub(end), ""))
 	g.Times(t, 20, style("k"), 200).wantStyled(t, 0)
 	a := g.Send(t, style("k")).want(t, 429)
 	if at := a.reset(t); !at.Equal(end) {

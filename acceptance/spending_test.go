@@ -133,7 +133,7 @@ func costInTrailer(t *testing.T, g *Gateway) {
 }
 
 func malformedCosts(t *testing.T, g *Gateway) {
-	for _, cost := range []string{"-1", "free", "0x10", "1,5", "NaN", "Inf", "1.2.3"} {
+	for _, cost := range []string{"-1", "free", "0x10", "NaN", "Inf", "1.2.3"} {
 		g.Send(t, paid("p9-m", cost)).want(t, 200)
 	}
 	g.Send(t, paid("p9-m", "0.5")).want(t, 200)
@@ -189,13 +189,13 @@ const soon = 20 * time.Second
 
 func spendingDayEnds(t *testing.T) {
 	end := roundUp(time.Now().Add(soon), time.Second)
-	g := Start(t, "predictions", Subjects{"k": account("u", "daily_spending", 1)}, zoned("calendar day", midnight(end).Sub(end)))
+	g := Start(t, "predictions", Subjects{"k": account("u", "daily_spending", 1)}, zoned("calendar day", midnight(end).Sub(end), ""))
 	g.spendUntil(t, end, "DAILY_SPENDING_LIMIT_EXCEEDED")
 }
 
 func spendingMonthEnds(t *testing.T) {
 	end := roundUp(time.Now().Add(soon), time.Second)
-	g := Start(t, "predictions", Subjects{"k": account("u", "monthly_spending", 1)}, zoned("calendar month", monthEnd(end).Sub(end)))
+	g := Start(t, "predictions", Subjects{"k": account("u", "monthly_spending", 1)}, zoned("calendar month", midnight(end).Sub(end), fmt.Sprint(midnight(end).Day())))
 	g.spendUntil(t, end, "MONTHLY_SPENDING_LIMIT_EXCEEDED")
 }
 

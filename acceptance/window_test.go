@@ -117,6 +117,14 @@ func sameDay() {
 	}
 }
 
+// keepsReset requires Reset to be the one told before.
+func (a *Answer) keepsReset(t testing.TB, before *Answer) {
+	t.Helper()
+	if was, is := before.reset(t), a.reset(t); is.Sub(was).Abs() > slack {
+		t.Errorf("C5: Reset moved from %s to %s", clock(was), clock(is))
+	}
+}
+
 // wantReopening requires that a refused call is admitted at the moment its
 // refusal announces and not clearly before, and that asking puts nothing off
 // (C5, C8). It returns the answer that was admitted.
@@ -126,10 +134,7 @@ func (g *Gateway) wantReopening(t testing.TB, refusal *Answer) *Answer {
 	at := refusal.reset(t)
 	if early := at.Add(-clearly); time.Now().Before(early) {
 		until(early)
-		a := g.Send(t, refusal.Call).want(t, 429)
-		if again := a.reset(t); !again.Equal(at) {
-			t.Errorf("C5: asking put Reset off from %s to %s", clock(at), clock(again))
-		}
+		g.Send(t, refusal.Call).want(t, 429).keepsReset(t, refusal)
 	}
 	until(at)
 	return g.Send(t, refusal.Call).want(t, 200)

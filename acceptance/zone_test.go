@@ -2,15 +2,17 @@ package acceptance
 
 import (
 	"encoding/binary"
+	"strings"
 	"time"
 )
 
 // zoned moves a page's calendar from UTC to a zone that is this much ahead of
-// it, so that a day or month can end while a test waits. The offset need not
-// be one that any country has.
-func zoned(calendar string, ahead time.Duration) edit {
+// it, so that a day can end while a test waits, and a month with that day if
+// the day is its anchor. The offset need not be one that any country has.
+func zoned(calendar string, ahead time.Duration, anchor string) edit {
 	const name = "Shifted"
-	return edit{from: calendar + " UTC", to: calendar + " " + name, file: name, content: tzif(ahead)}
+	to := strings.TrimSpace(calendar + " " + name + " " + anchor)
+	return edit{from: calendar + " UTC", to: to, file: name, content: tzif(ahead)}
 }
 
 // tzif is a zone with one constant offset (RFC 9636, version 1).
