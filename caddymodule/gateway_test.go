@@ -42,6 +42,13 @@ func start(t *testing.T, options, site string) *gateway {
 	return g
 }
 
+// in returns the gateway for a subtest.
+func (g *gateway) in(t *testing.T) *gateway {
+	sub := *g
+	sub.t = t
+	return &sub
+}
+
 // freeAddress returns an address of this machine that nobody listens on.
 func freeAddress(t *testing.T) string {
 	t.Helper()
