@@ -118,8 +118,7 @@ func (e *Engine) ParseID(policy, text string) ID {
 	if hi, lo, ok := parseHex128(text); ok {
 		return ID{hi, lo}
 	}
-	s := e.hasher.sumString(domainAmend^hashText(policy), text)
-	return ID{s.Hi, s.Lo}
+	return ID(e.hasher.sumString(domainAmend^hashText(policy), text))
 }
 
 // parseHex128 reads what hex128 writes.

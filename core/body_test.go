@@ -45,9 +45,17 @@ func TestParseCost(t *testing.T) {
 		want int64
 		ok   bool
 	}{
-		{"3", 3, true}, {"0", 0, true}, {"-1", 0, false}, {"", 0, false}, {"x", 0, false},
-		{"2.1", 3, true}, {"1e3", 1000, true}, {"1e400", MaxAmount, true}, {"-1e400", 0, false},
-		{"NaN", 0, false}, {"99999999999999999999", MaxAmount, true},
+		{"3", 3, true},
+		{"0", 0, true},
+		{"-1", 0, false},
+		{"", 0, false},
+		{"x", 0, false},
+		{"2.1", 3, true},
+		{"1e3", 1000, true},
+		{"1e400", MaxAmount, true},
+		{"-1e400", 0, false},
+		{"NaN", 0, false},
+		{"99999999999999999999", MaxAmount, true},
 	} {
 		got, ok := parseCost(tc.in)
 		if ok != tc.ok || ok && got != tc.want {

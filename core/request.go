@@ -21,8 +21,8 @@ type Source interface {
 }
 
 var (
-	// ErrBodyTooLarge: a body that a cost is read from exceeds the limit.
+	// ErrBodyTooLarge says that a body that a cost is read from is too long.
 	ErrBodyTooLarge = errors.New("request body is larger than the policy's body_limit")
-	// ErrNoBody: the door has no body to show.
+	// ErrNoBody says that the door has no body to show.
 	ErrNoBody = errors.New("no request body")
 )

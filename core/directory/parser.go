@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/weirhq/weir/core"
 )
@@ -202,7 +203,7 @@ func value(t json.Token) (v core.Value, err error) {
 	switch t := t.(type) {
 	case nil:
 	case bool:
-		v = core.Text(fmt.Sprint(t))
+		v = core.Text(strconv.FormatBool(t))
 	case string:
 		switch t {
 		case "":
