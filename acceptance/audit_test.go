@@ -135,6 +135,16 @@ func (a *Answer) reset(t testing.TB) time.Time {
 	return time.Unix(int64(a.number(t, resetHeader)), 0)
 }
 
+// withinMinute requires Retry-After to be no longer than the rolling minute:
+// nothing counts for more than that (C8).
+func (a *Answer) withinMinute(t testing.TB) *Answer {
+	t.Helper()
+	if wait := a.retryAfter(t); wait > minute {
+		t.Errorf("C8: Retry-After is %v: %v", wait, a)
+	}
+	return a
+}
+
 // retryAfter is the wait that Retry-After announces.
 func (a *Answer) retryAfter(t testing.TB) time.Duration {
 	t.Helper()

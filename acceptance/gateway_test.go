@@ -241,25 +241,37 @@ func (g *Gateway) Reload(t testing.TB) {
 }
 
 // Load gives Caddy a Caddyfile, which it loads even if it is the one it has.
-// A configuration that Caddy rejects is an error.
+// A configuration that Caddy rejects is an error. Caddy's admin server, which
+// changes with each configuration, may close a new connection unanswered; then
+// the same is loaded once more.
 func (g *Gateway) Load(caddyfile string) error {
+	deadline := time.Now().Add(patience)
+	for {
+		resp, err := g.load(caddyfile)
+		if err != nil && g.running() && time.Now().Before(deadline) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		text, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		g.client.CloseIdleConnections()
+		if err == nil && resp.StatusCode != http.StatusOK {
+			err = fmt.Errorf("loading a configuration: %s: %s", resp.Status, text)
+		}
+		return err
+	}
+}
+
+func (g *Gateway) load(caddyfile string) (*http.Response, error) {
 	r, err := http.NewRequest(http.MethodPost, "http://"+g.admin+"/load", strings.NewReader(caddyfile))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r.Header.Set("Content-Type", "text/caddyfile")
 	r.Header.Set("Cache-Control", "must-revalidate")
-	resp, err := g.client.Do(r)
-	if err != nil {
-		return err
-	}
-	text, err := io.ReadAll(resp.Body)
-	_ = resp.Body.Close()
-	g.client.CloseIdleConnections()
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("loading a configuration: %s: %s", resp.Status, text)
-	}
-	return err
+	return g.client.Do(r)
 }
 
 // Edited is the example's text with a change.

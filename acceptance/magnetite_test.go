@@ -32,7 +32,7 @@ func (a *Answer) wantExceeded(t testing.TB, limit, window int) *Answer {
 	a.object(t, fmt.Sprintf(`{"success": false, "error": {"code": "RATE_LIMIT_EXCEEDED", `+
 		`"message": "Rate limit exceeded. Maximum %d requests per %d seconds allowed.", "retryAfter": %d}}`, limit, window, seconds))
 	wait := time.Duration(seconds) * time.Second
-	if a.agrees(t, wait); seconds < 1 || seconds > window+1 { // a charge counts from the next millisecond on
+	if a.agrees(t, wait); seconds < 1 || seconds > window {
 		t.Errorf("retryAfter is %d: %v", seconds, a)
 	}
 	if kind := a.Header.Get("Content-Type"); kind != "application/json" {
