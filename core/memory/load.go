@@ -49,7 +49,7 @@ func (s *Store) clear() {
 	s.overrides.Store(0)
 	s.cells.Store(0)
 	s.ledger.init(&s.limits)
-	s.receipts.settled = generations[struct{}]{}
+	s.receipts.settled = generations[bool]{}
 	s.receipts.reserved = generations[[]reservation]{}
 }
 
@@ -162,7 +162,7 @@ func (s *Store) decodeOverrides(d *decoder) error {
 
 func (s *Store) decodeSettled(d *decoder) error {
 	age, since, id := d.uint(), d.int(), d.id()
-	s.receipts.settled.restore(age, since, id, struct{}{})
+	s.receipts.settled.restore(age, since, id, d.uint() != 0)
 	return nil
 }
 

@@ -18,8 +18,9 @@ const (
 // receipts say which requests were settled, and what those reserved that ended
 // without a cost.
 type receipts struct {
-	mu       sync.Mutex // guards what follows
-	settled  generations[struct{}]
+	mu sync.Mutex // guards what follows
+	// settled says of a request whether its reservations were dealt with.
+	settled  generations[bool]
 	reserved generations[[]reservation]
 }
 
@@ -30,28 +31,38 @@ type reservation struct {
 	entry core.Entry
 }
 
-// settle reports whether id's cost is to be applied: it is the first. The zero
-// ID names nothing and is always the first.
-func (r *receipts) settle(now int64, id core.ID) bool {
-	r.settled.turn(now, maxSettled)
-	r.reserved.turn(now, maxReserved)
-	if id == (core.ID{}) {
+// settle reports whether op's cost is to be applied: it is the first of its ID.
+// The zero ID names nothing, and its costs are always the first.
+func (r *receipts) settle(now int64, op *core.Settle) bool {
+	r.turn(now)
+	if op.ID == (core.ID{}) {
 		return true
 	}
-	if _, ok := r.settled.get(id); ok {
+	if _, ok := r.settled.get(op.ID); ok {
 		return false
 	}
-	r.settled.put(now, id, struct{}{})
+	_, dealt := r.reserved.get(op.ID)
+	for i := range op.Charges {
+		dealt = dealt || reserved(&op.Charges[i])
+	}
+	r.settled.put(now, op.ID, dealt)
 	return true
+}
+
+// early reports whether the request id was settled by its ID alone, when nobody
+// told what it had reserved, which has to be given back then.
+func (r *receipts) early(id core.ID) bool {
+	dealt, ok := r.settled.get(id)
+	return ok && !dealt
 }
 
 // reserve remembers c, which was taken by the request id, unless that was
 // settled already.
 func (r *receipts) reserve(now int64, id core.ID, c *core.Charge) {
+	r.turn(now)
 	if _, ok := r.settled.get(id); ok || id == (core.ID{}) {
 		return
 	}
-	r.reserved.turn(now, maxReserved)
 	kept, _ := r.reserved.get(id)
 	for i := range kept {
 		if kept[i].key.limit == c.Limit.ID {
@@ -71,6 +82,12 @@ func (r *receipts) recall(id core.ID, c *core.Charge) {
 			c.Taken, c.Entry = true, kept[i].entry
 		}
 	}
+}
+
+// turn begins new generations when the time has come.
+func (r *receipts) turn(now int64) {
+	r.settled.turn(now, maxSettled)
+	r.reserved.turn(now, maxReserved)
 }
 
 // forget drops the request's reservations, which were settled.
@@ -109,6 +126,15 @@ func (g *generations[V]) put(now int64, id core.ID, v V) {
 		}
 	}
 	g.recent[id] = v
+}
+
+// replace changes the value of an ID that is there.
+func (g *generations[V]) replace(id core.ID, v V) {
+	if _, ok := g.recent[id]; ok {
+		g.recent[id] = v
+	} else {
+		g.old[id] = v
+	}
 }
 
 func (g *generations[V]) remove(id core.ID) {

@@ -145,9 +145,14 @@ func encodeOverrides(w *snapshotWriter, overrides map[core.Scope]core.Attributes
 
 // encode writes both generations of receipts.
 func (r *receipts) encode(w *snapshotWriter) {
-	for age, ids := range []map[core.ID]struct{}{r.settled.recent, r.settled.old} {
-		for id := range ids {
+	for age, ids := range []map[core.ID]bool{r.settled.recent, r.settled.old} {
+		for id, dealt := range ids {
 			w.generation(age, r.settled.since, id)
+			if dealt {
+				w.uint(1)
+			} else {
+				w.uint(0)
+			}
 			w.filled(sectionSettled)
 		}
 	}

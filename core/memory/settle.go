@@ -24,7 +24,7 @@ func (s *Store) settle(now core.Instant, op *core.Settle) {
 
 // settleCost corrects what op's settled charges reserved, once per ID.
 func (s *Store) settleCost(now core.Instant, op *core.Settle) {
-	if op.Duplicate = !s.receipts.settle(now.Steady, op.ID); op.Duplicate {
+	if op.Duplicate = !s.receipts.settle(now.Steady, op); op.Duplicate {
 		return
 	}
 	for i := range op.Charges {
@@ -70,10 +70,10 @@ func (s *Store) reset(op *core.Settle) {
 	}
 }
 
-// end frees the slots of op's request, and remembers its reservations unless
-// they were settled.
+// end frees the slots of op's request, and remembers its reservations unless it
+// was settled; one that was settled by its ID alone gives them back.
 func (s *Store) end(now core.Instant, op *core.Settle) {
-	leased := len(op.Charges) == 0
+	leased, early := len(op.Charges) == 0, false
 	for i := range op.Charges {
 		c := &op.Charges[i]
 		switch {
@@ -83,9 +83,15 @@ func (s *Store) end(now core.Instant, op *core.Settle) {
 			if cell := s.cell(c); cell != nil {
 				cell.Settle(now, c, -c.Cost)
 			}
+		case reserved(c) && s.receipts.early(op.ID):
+			s.correct(now, c, -c.Cost)
+			early = true
 		case reserved(c):
 			s.receipts.reserve(now.Steady, op.ID, c)
 		}
+	}
+	if early {
+		s.receipts.settled.replace(op.ID, true)
 	}
 	if leased {
 		s.ledger.end(op.ID)

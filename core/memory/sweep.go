@@ -80,8 +80,7 @@ func (s *Store) sweep(now core.Instant, stop <-chan struct{}) {
 	s.ledger.sweep(now)
 	s.receipts.mu.Lock()
 	defer s.receipts.mu.Unlock()
-	s.receipts.settled.turn(now.Steady, maxSettled)
-	s.receipts.reserved.turn(now.Steady, maxReserved)
+	s.receipts.turn(now.Steady)
 }
 
 // sweep drops idle cells. It lets others in after every batch.

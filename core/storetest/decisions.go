@@ -244,9 +244,19 @@ func overrides(k *kit) {
 	if c := k.refuse(bob, charge(l, bob, 1)).Charges[0]; c.Max != 1 {
 		k.Errorf("another owner has a maximum of %d", c.Max)
 	}
+	before := op.Overrides
 	set(core.UnlimitedValue())
+	if before.Get("credits") != core.Number(2) {
+		k.Errorf("a decision's overrides changed to %v", before)
+	}
 	k.admit(alice, charge(l, alice, 5))
 	set(core.Value{})
+	op = k.ask(bob, charge(l, bob, 1))
+	op.Overrides = before
+	k.must(k.store.Take(context.Background(), op))
+	if op.Overrides != nil {
+		k.Errorf("an owner without overrides has %v", op.Overrides)
+	}
 	op = k.refuse(alice, charge(l, alice, 1))
 	if op.Charges[0].Max != 1 || !op.Overrides.Get("credits").IsZero() {
 		k.Errorf("after removal: max %d, overrides %v", op.Charges[0].Max, op.Overrides)

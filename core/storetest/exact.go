@@ -43,10 +43,81 @@ var raceCases = []testCase{
 		},
 	},
 	{
+		"EverythingAtOnce",
+		"operations at once are operations one after the other",
+		everythingAtOnce,
+	},
+	{
 		"HoldsAtOnce",
 		"slots that are taken, leased and released at once never exceed the maximum and all come back",
 		holdsAtOnce,
 	},
+}
+
+// everythingAtOnce has callers do everything to shared cells. What is over at
+// the end counts nothing, and what only counts has counted every request.
+func everythingAtOnce(k *kit) {
+	job, answer := limit("job", core.Hold, 40, released), limit("answer", core.Hold, 40)
+	budget := limit("budget", core.Calendar, 1<<40, settled)
+	all := limit("all", core.Ever, 0, countRefused)
+	everybody := core.Scope{Hi: 1, Lo: 99}
+	var asked, spent atomic.Int64
+	var group sync.WaitGroup
+	for caller := range callers {
+		group.Go(func() {
+			owner := core.Scope{Hi: uint64(caller % 8), Lo: 5}
+			name := string(rune('A' + caller%8))
+			for i := range 20 {
+				op := k.ask(owner, charge(job, owner, 2), charge(answer, everybody, 1),
+					charge(budget, everybody, million), charge(all, everybody, 1))
+				k.check(k.store.Take(context.Background(), op))
+				asked.Add(1)
+				if !op.Admitted {
+					continue
+				}
+				spent.Add(int64(i))
+				later := core.Charge{Limit: budget, Scope: owner, Window: op.Charges[2].Window}
+				steps := []core.Settle{
+					{Lease: []string{name}, Set: core.Attributes{{Name: "n", Value: core.Number(int64(i))}}},
+					{Release: []string{name, "nobody"}},
+					{End: true, Charges: settling(op, k.now)},
+					{HasCost: true, Cost: int64(i), Charges: []core.Charge{later}},
+					{Set: core.Attributes{{Name: "n"}}},
+				}
+				var own sync.WaitGroup
+				for j := range steps {
+					s := &steps[j]
+					s.Now, s.ID, s.Policy, s.Owner = k.now, op.ID, "p", owner
+					if s.End || s.HasCost {
+						own.Go(func() { k.check(k.store.Settle(context.Background(), s)) })
+					} else {
+						k.check(k.store.Settle(context.Background(), s))
+					}
+				}
+				own.Wait()
+			}
+		})
+	}
+	group.Wait()
+	k.wait(minute)
+	k.wantUsed(answer, everybody, 0)
+	k.wantUsed(all, everybody, asked.Load())
+	total := k.state(alice, charge(budget, everybody, 1)).Used
+	for caller := range 8 {
+		owner := core.Scope{Hi: uint64(caller), Lo: 5}
+		k.wantUsed(job, owner, 0)
+		total += k.state(alice, charge(budget, owner, 1)).Used
+	}
+	if total != spent.Load() {
+		k.Errorf("%d used of the budget, %d spent", total, spent.Load())
+	}
+}
+
+// check is must for goroutines of a case.
+func (k *kit) check(err error) {
+	if err != nil {
+		k.Error(err)
+	}
 }
 
 // stampede has callers ask each times for charges, and returns how many were
@@ -58,9 +129,8 @@ func stampede(k *kit, times int, charges ...core.Charge) int64 {
 		group.Go(func() {
 			for range times {
 				op := k.ask(alice, append([]core.Charge(nil), charges...)...)
-				if err := k.store.Take(context.Background(), op); err != nil {
-					k.Error(err)
-				} else if op.Admitted {
+				k.check(k.store.Take(context.Background(), op))
+				if op.Admitted {
 					admitted.Add(1)
 				}
 			}
@@ -80,16 +150,14 @@ func holdsAtOnce(k *kit) {
 			name := string(rune('A' + caller))
 			for range 30 {
 				op := k.ask(alice, charge(job, alice, 1), charge(answer, alice, 1))
-				if err := k.store.Take(context.Background(), op); err != nil {
-					k.Error(err)
-				}
+				k.check(k.store.Take(context.Background(), op))
 				if !op.Admitted {
 					continue
 				}
 				if n := running.Add(1); n > worst.Load() {
 					worst.Store(n)
 				}
-				k.settle(op, func(s *core.Settle) { s.Lease = []string{name} })
+				k.lease(op, name)
 				running.Add(-1)
 				k.settle(op, func(s *core.Settle) { s.Release, s.End = []string{name}, true })
 			}

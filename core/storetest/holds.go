@@ -192,6 +192,27 @@ var leaseCases = []testCase{
 		},
 	},
 	{
+		"DefinitionRenewOne",
+		"each lease has its own end: renewing the older one does not keep the other",
+		func(k *kit) {
+			l := jobs(5)
+			for _, name := range []string{"a", "b", "c"} {
+				op := k.job(l, 1)
+				k.lease(op, name)
+				k.end(op)
+				k.wait(10 * second)
+			}
+			k.outside(alice, core.Settle{Renew: []string{"a"}})
+			k.wait(40 * second)
+			k.wantUsed(l, alice, 2)
+			k.admit(alice, charge(l, alice, 3))
+			k.wait(10 * second)
+			k.wantUsed(l, alice, 4)
+			k.wait(10 * second)
+			k.wantUsed(l, alice, 3)
+		},
+	},
+	{
 		"DefinitionReleaseTwice",
 		"releasing twice frees one place",
 		func(k *kit) {

@@ -15,6 +15,7 @@ type model struct {
 	tombs     []tomb
 	overrides map[core.Scope]core.Attributes
 	settled   []core.ID
+	dealt     []core.ID // settled requests whose reservations are dealt with
 	reserved  []reservation
 	sequence  int
 }
@@ -96,6 +97,7 @@ func (m *model) settle(op *core.Settle) {
 		op.Duplicate = slices.Contains(m.settled, op.ID)
 		if !op.Duplicate {
 			m.settled = append(m.settled, op.ID)
+			m.deal(op)
 			m.cost(op)
 		}
 	}
@@ -171,12 +173,33 @@ func (m *model) reset(c *core.Charge) {
 // end ends the request's slots, and keeps its reservations.
 func (m *model) end(op *core.Settle) {
 	m.endSlots(op.ID)
-	if slices.Contains(m.settled, op.ID) {
-		return
+	settled, dealt := slices.Contains(m.settled, op.ID), slices.Contains(m.dealt, op.ID)
+	for _, c := range op.Charges {
+		if !c.Taken || !c.Limit.Settled || c.Cost == 0 {
+			continue
+		}
+		if e := m.find(op.ID, c.Limit); settled && !dealt && e != nil {
+			e.cost = 0
+		}
+		if !settled {
+			m.reserved = append(m.reserved, reservation{op.ID, c})
+		}
+	}
+	if settled {
+		m.dealt = append(m.dealt, op.ID)
+	}
+}
+
+// deal notes whether it is known at settling what op's request reserved.
+func (m *model) deal(op *core.Settle) {
+	for _, r := range m.reserved {
+		if r.id == op.ID {
+			m.dealt = append(m.dealt, op.ID)
+		}
 	}
 	for _, c := range op.Charges {
 		if c.Taken && c.Limit.Settled && c.Cost > 0 {
-			m.reserved = append(m.reserved, reservation{op.ID, c})
+			m.dealt = append(m.dealt, op.ID)
 		}
 	}
 }

@@ -110,6 +110,45 @@ var settleCases = []testCase{
 		},
 	},
 	{
+		"SettledElsewhere",
+		"a reservation is corrected where it was made, whoever the later cost is said to be about",
+		func(k *kit) {
+			l := budgets(9)[1]
+			op := k.admit(alice, charge(l, alice, 2*million))
+			k.end(op)
+			k.outside(bob, core.Settle{ID: op.ID, HasCost: true, Cost: million, Charges: []core.Charge{charge(l, bob, 0)}})
+			k.wantUsed(l, alice, million)
+			k.wantUsed(l, bob, 0)
+		},
+	},
+	{
+		"SettledEarly",
+		"a request that is settled by its ID alone gives back its reservation when it ends",
+		func(k *kit) {
+			l := budgets(9)[1]
+			op := k.admit(alice, charge(l, alice, 2*million))
+			k.outside(alice, core.Settle{ID: op.ID, HasCost: true, Cost: million, Charges: []core.Charge{charge(l, alice, 0)}})
+			k.wantUsed(l, alice, 3*million)
+			k.end(op)
+			k.wantUsed(l, alice, million)
+			k.end(op)
+			k.wantUsed(l, alice, million)
+		},
+	},
+	{
+		"RefundAfterReset",
+		"what was reserved before a reset is not given back after it",
+		func(k *kit) {
+			for _, l := range budgets(9) {
+				op := k.admit(alice, charge(l, alice, 2*million))
+				k.outside(alice, core.Settle{Reset: true, Charges: []core.Charge{charge(l, alice, 0)}})
+				k.admit(alice, charge(l, alice, million))
+				k.cost(op, 0)
+				k.wantUsed(l, alice, million)
+			}
+		},
+	},
+	{
 		"RefundOfTheEntry",
 		"a refund comes out of the reservation's own entry: if that does not count any more there is nothing to give back",
 		func(k *kit) {

@@ -1,0 +1,190 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weirhq/weir/core"
+)
+
+func TestSweep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{})
+		l, jobs := limitOf(1, core.Rolling, "rolling"), limitOf(2, core.Hold, "jobs")
+		jobs.Released = true
+		const keys = 5000
+		for key := range uint64(keys) {
+			scope := core.Scope{Hi: key, Lo: 1}
+			op := take(t, s, int64(key), key+1, scope, charges(scope, 1, l, jobs))
+			settle(t, s, int64(key), core.Settle{ID: op.ID, Owner: scope, Charges: op.Charges[1:], Lease: []string{"x"}, End: true})
+		}
+		want := func(cells, leases int) {
+			t.Helper()
+			time.Sleep(sweepInterval)
+			synctest.Wait()
+			if st := s.Stats(); st.Cells != cells || st.Leases != leases {
+				t.Errorf("%d cells and %d leases, want %d and %d", st.Cells, st.Leases, cells, leases)
+			}
+		}
+		want(2*keys, keys) // nothing is over as far as any operation has told
+		take(t, s, 2*minute, keys+1, alice, charges(alice, 1, l))
+		want(1, 0)
+		must(t, s.Close())
+	})
+}
+
+// The sweeper stops with the store, in the middle of its work too.
+func TestCloseStopsSweeping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{})
+		must(t, s.Open())
+		time.Sleep(10 * sweepInterval)
+		must(t, s.Close())
+		// synctest.Test fails if a goroutine is left.
+	})
+}
+
+// A shard gives back the memory of cells that are gone, and keeps the rest.
+func TestSweepShrinks(t *testing.T) {
+	s := newStore(t, Options{Shards: 1})
+	l := limitOf(1, core.Rolling, "rolling")
+	for key := range uint64(20 * minShrink) {
+		take(t, s, int64(key), key+1, alice, charges(core.Scope{Lo: key}, 1, l))
+	}
+	take(t, s, 2*minute, 1, alice, charges(alice, 3, l))
+	s.sweep(s.newest(), nil)
+	if sh := &s.shards[0]; sh.peak != 1 || len(sh.cells) != 1 {
+		t.Errorf("a peak of %d for %d cells", sh.peak, len(sh.cells))
+	}
+	if op := take(t, s, 2*minute, 2, alice, charges(alice, 1, l)); op.Charges[0].Used != 4 {
+		t.Errorf("%d used, want 4", op.Charges[0].Used)
+	}
+}
+
+// A cell that was dropped is not counted anew in an earlier window when the
+// wall clock is set back.
+func TestClockSetBackAfterSweep(t *testing.T) {
+	s := newStore(t, Options{Shards: 1})
+	l := limitOf(1, core.Fixed, "fixed")
+	take(t, s, 0, 1, alice, charges(alice, 1000, l))
+	take(t, s, minute, 2, bob, charges(bob, 1, l))
+	s.sweep(s.newest(), nil)
+	back := &core.Take{Now: core.Instant{Wall: start + 30*second, Steady: start + minute}, Charges: charges(alice, 1, l)}
+	must(t, s.Take(context.Background(), back))
+	if c := back.Charges[0]; c.Grow != 90*second {
+		t.Errorf("the window ends in %d µs, want that of the later one, 90 s", c.Grow)
+	}
+}
+
+func TestRefusalsMakeNoCells(t *testing.T) {
+	s := newStore(t, Options{})
+	full, l := limitOf(1, core.Fixed, "full"), limitOf(2, core.Rolling, "rolling")
+	take(t, s, 0, 1, alice, charges(alice, 1000, full))
+	before := s.Stats()
+	for key := range uint64(100) {
+		list := append(charges(core.Scope{Lo: key}, 1, l), charges(alice, 1, full)...)
+		if op := take(t, s, 0, key+2, alice, list); op.Admitted {
+			t.Fatal("admitted")
+		}
+		list = charges(core.Scope{Lo: key}, 1, l, snapshotLimits()[5])
+		list[0].Peek, list[1].Peek = true, true
+		take(t, s, 0, key+2, alice, list)
+		must(t, s.Read(context.Background(), &core.Take{Now: at(0), Charges: list}))
+	}
+	if after := s.Stats(); after != before {
+		t.Errorf("%+v, before the refusals %+v", after, before)
+	}
+}
+
+func TestMaxCells(t *testing.T) {
+	s := newStore(t, Options{MaxCells: 3})
+	l, m := limitOf(1, core.Rolling, "l"), limitOf(2, core.Fixed, "m")
+	take(t, s, 0, 1, alice, charges(alice, 1, l, m))
+	full := &core.Take{Now: at(0), Charges: charges(bob, 1, l, m)}
+	if err := s.Take(context.Background(), full); !errors.Is(err, ErrFull) {
+		t.Errorf("got %v", err)
+	}
+	if n := s.Stats().Cells; n != 2 {
+		t.Errorf("%d cells", n)
+	}
+	take(t, s, 0, 3, alice, charges(alice, 1, l, m))
+	take(t, s, 0, 4, bob, charges(bob, 1, l))
+	s.sweep(at(2*minute), nil)
+	take(t, s, 2*minute, 5, bob, charges(bob, 1, l, m))
+}
+
+// What is remembered is forgotten when nobody can ask for it any more.
+func TestNothingIsLeftBehind(t *testing.T) {
+	s := newStore(t, Options{})
+	jobs, budget := snapshotLimits()[5], snapshotLimits()[6]
+	settle(t, s, 0, core.Settle{Owner: alice, Release: []string{"nobody"}})
+	first := take(t, s, 0, 1, alice, charges(alice, 1, jobs, budget))
+	settle(t, s, 0, core.Settle{Owner: alice, Release: []string{"a", "b", "a"}})
+	second := take(t, s, 0, 2, alice, charges(alice, 1, jobs))
+	settle(t, s, 0, core.Settle{Owner: alice, Release: []string{"a", "c"}})
+	if n := s.Stats().Tombstones; n != 4 {
+		t.Errorf("%d tombstones, want 4", n)
+	}
+	settle(t, s, 0, core.Settle{ID: first.ID, Owner: alice, Charges: first.Charges, HasCost: true, Cost: 3, End: true})
+	if n := s.Stats().Tombstones; n != 2 {
+		t.Errorf("%d tombstones, want 2", n)
+	}
+	settle(t, s, 0, core.Settle{ID: second.ID, Owner: alice, Charges: second.Charges, End: true})
+	if st := s.Stats(); st != (Stats{Cells: 1, Settled: 1}) {
+		t.Errorf("left: %+v", st)
+	}
+	take(t, s, 4*remember, 3, bob, charges(bob, 1, limitOf(9, core.Fixed, "fixed")))
+	s.sweep(s.newest(), nil)
+	if st := s.Stats(); st != (Stats{Cells: 1}) {
+		t.Errorf("left after four days: %+v", st)
+	}
+}
+
+func TestTombstonesAreBounded(t *testing.T) {
+	var tombs tombstones
+	for i := range maxTombstones + 10 {
+		tombs.add(time.Duration(i).String(), uint64(i+1))
+	}
+	if len(tombs.queue) != maxTombstones || len(tombs.last) != maxTombstones {
+		t.Errorf("%d and %d", len(tombs.queue), len(tombs.last))
+	}
+	if tombs.concerns(time.Duration(9).String(), 1) || !tombs.concerns(time.Duration(10).String(), 1) {
+		t.Error("the oldest were not the ones that were dropped")
+	}
+}
+
+func TestGenerations(t *testing.T) {
+	var g generations[bool]
+	put := func(now int64, id uint64) {
+		g.turn(now, 3)
+		g.put(now, core.ID{Lo: id}, true)
+	}
+	has := func(id uint64) bool { _, ok := g.get(core.ID{Lo: id}); return ok }
+	put(0, 1)
+	put(remember-1, 2)
+	put(remember, 3)
+	if !has(1) || !has(2) {
+		t.Error("forgotten within a day")
+	}
+	put(2*remember-1, 4)
+	if !has(2) {
+		t.Error("forgotten within a day")
+	}
+	put(2*remember, 5)
+	if has(1) || has(2) || !has(3) || !has(4) {
+		t.Error("generations are mixed up")
+	}
+	put(2*remember, 6)
+	put(2*remember, 7)
+	put(2*remember, 8)
+	if has(3) || !has(5) || g.count() != 4 {
+		t.Errorf("%d remembered of at most 2 × 3", g.count())
+	}
+	g.turn(9*remember, 3)
+	if g.count() != 0 {
+		t.Errorf("%d are remembered after days", g.count())
+	}
+}
