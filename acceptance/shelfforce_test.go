@@ -62,6 +62,7 @@ func shelfforceProofs() []proof {
 		{"S6 A-S6 methods in no class are not limited", Subjects{"s6-n": shop("s6n", "free", "analyses", 0, "reads", 0, "writes", 0)}, noClass},
 		{"S4 no spelling of the path is a way around", Subjects{"s4": shop("s4", "free", "analyses", 0)}, analysisSpellings},
 		{"S2 S9 S8 C4 C5 C8 C12 C14 A-C2 A-S7 reads at once", Subjects{"s2-r": shop("s2r", "free")}, readsAtOnce},
+		{"S9 S8 C8 however close to what it waits for, no refusal announces more than the window", closeKeys(), closeRefusals},
 		{"S2 S7 S9 C5 C8 C14 writes at once", Subjects{"s2-w": shop("s2w", "starter")}, writesAtOnce},
 	}, batchProofs()...)
 }
@@ -192,6 +193,29 @@ func (g *Gateway) classAtOnce(t *testing.T, call Call, limit int) {
 	g.wantReopening(t, last)
 	until(nth(admitted(answers), limit).to.Add(minute))
 	wantTally(t, g.Volley(t, limit+5, func(int) Call { return call }), limit-1, 6)
+}
+
+// closeKeys are keys of which the second request is refused.
+func closeKeys() Subjects {
+	keys := Subjects{}
+	for n := range 60 {
+		keys[fmt.Sprint("s9-", n)] = shop(fmt.Sprint("s9x", n), "free", "reads", 1)
+	}
+	return keys
+}
+
+func closeRefusals(t *testing.T, g *Gateway) {
+	over := 0
+	for n := range 60 {
+		pair := g.Volley(t, 2, func(int) Call { return get(fmt.Sprint("s9-", n), "/api/v1/usage") })
+		wantTally(t, pair, 1, 1)
+		if refused(pair)[0].want(t, 429).rate(t, 1, 0).retryAfter(t) > minute {
+			over++
+		}
+	}
+	if over > 0 {
+		t.Errorf("%d of 60 refusals announce more than 60 s", over)
+	}
 }
 
 func batchProofs() []proof {
