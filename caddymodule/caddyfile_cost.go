@@ -36,7 +36,7 @@ func (p *parser) cost(d *directive, at string) *core.CostConfig {
 		p.mark(at+".settled", first)
 		c.Settled, option = true, "reserve"
 	default:
-		p.constant(c, first, at)
+		p.constant(c, first)
 	}
 	if len(d.args) == 1 {
 		return c
@@ -50,7 +50,7 @@ func (p *parser) cost(d *directive, at string) *core.CostConfig {
 }
 
 // constant reads a cost that is a number.
-func (p *parser) constant(c *core.CostConfig, t caddyfile.Token, at string) {
+func (p *parser) constant(c *core.CostConfig, t caddyfile.Token) {
 	n, err := strconv.ParseInt(t.Text, 10, 64)
 	if err != nil {
 		p.errorf(t, "%q is not a cost: a whole number, an attribute such as {json.images.length}, or settled", clip(t.Text))

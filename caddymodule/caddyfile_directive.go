@@ -93,11 +93,11 @@ func (d *directive) text(i int) string {
 
 // spoken returns the directive as messages repeat it.
 func (d *directive) spoken() string {
-	s := clip(d.name.Text)
+	texts := []string{clip(d.name.Text)}
 	for _, a := range d.args {
-		s += " " + clip(a.Text)
+		texts = append(texts, clip(a.Text))
 	}
-	return s
+	return strings.Join(texts, " ")
 }
 
 // heredoc reports whether one of the arguments is a heredoc.

@@ -144,8 +144,22 @@ var wrongPolicies = []wrong{
 	},
 	{
 		"headers name",
-		inPolicy("headers x-ratelimit {\n\tname remaining X Left\n\tname remainig X-Left\n\tname reset X/Reset\n}"),
+		inPolicy("headers x-ratelimit {\n\tname remaining X Left\n}"),
 		[]string{`Caddyfile:5: expected "name limit|remaining|reset|window HEADER", got "name remaining X Left"`},
+	},
+	{
+		"headers names",
+		inPolicy("headers x-ratelimit {\n\tname remain X-Left\n\tname reset X/Reset\n\tname limit A\n\tname limit B\n}"),
+		[]string{`Caddyfile:8: the name of "limit" is repeated`},
+	},
+	{
+		"headers names of one part",
+		inPolicy("headers x-ratelimit {\n\tname remaning X-Left\n\tname reset X/Reset\n\tretry_after always\n}"),
+		[]string{
+			`Caddyfile:5: remaning: unknown; did you mean "remaining"?`,
+			`Caddyfile:6: reset: "X/Reset" is no name of a header field (RFC 9110, section 5.6.2)`,
+			`Caddyfile:7: retry_after: Retry-After is only told on a refusal: on_denial or never`,
+		},
 	},
 	{
 		"deny status",
@@ -159,8 +173,8 @@ var wrongPolicies = []wrong{
 	},
 	{
 		"deny word",
-		inPolicy("deny 429 probelm"),
-		[]string{`Caddyfile:4: "probelm" is no body; quote it, or expected problem`},
+		inPolicy("deny 429 problm"),
+		[]string{`Caddyfile:4: "problm" is no body; quote it, or expected problem`},
 	},
 	{
 		"deny not JSON",
