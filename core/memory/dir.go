@@ -14,7 +14,7 @@ const (
 )
 
 func inUse(dir, lock string) error {
-	return fmt.Errorf("state directory %s is in use by another process, which holds %s: stop that one, or give each a directory of its own", dir, lock)
+	return fmt.Errorf("state directory %s is in use by another process, or by another store of this one, which holds %s: stop that one, or give each a directory of its own", dir, lock)
 }
 
 // syncDir waits until the directory's entries are on disk, where the system

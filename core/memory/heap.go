@@ -20,16 +20,6 @@ func (h leaseHeap) of(key cellKey) (found []*lease) {
 	return found
 }
 
-// expired returns how many leases of a cell are gone at steady time now.
-func (h leaseHeap) expired(now int64, key cellKey) (n int64) {
-	for _, l := range h {
-		if l.key == key && l.expiry <= now {
-			n++
-		}
-	}
-	return n
-}
-
 // Len, Less, Swap, Push and Pop are heap.Interface's.
 func (h leaseHeap) Len() int { return len(h) }
 

@@ -80,17 +80,6 @@ func (g *ledger) add(key cellKey, delta int64) {
 	}
 }
 
-// check fills in c's State. A lease is gone at its expiry exactly, whether or
-// not anything was removed since.
-func (g *ledger) check(now core.Instant, c *core.Charge) {
-	key := keyOf(c)
-	used := g.used[key]
-	if len(g.expiring) > 0 && g.expiring[0].expiry <= now.Steady {
-		used -= g.expiring.expired(now.Steady, key)
-	}
-	core.CheckHold(used, c)
-}
-
 // take takes c's slots for op's request.
 func (g *ledger) take(op *core.Take, c *core.Charge) {
 	if c.Cost > 0 {

@@ -98,6 +98,8 @@ func (s *Store) ready() error {
 	switch s.phase.Load() {
 	case opened:
 		return nil
+	case closed:
+		return core.ErrClosed
 	case failed:
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -140,7 +142,7 @@ func (s *Store) Take(_ context.Context, op *core.Take) error {
 	defer s.release(held)
 	op.Now = s.clock(op.Now)
 	s.see(held, op.Now)
-	return s.take(op)
+	return s.take(held, op)
 }
 
 // Read tells how cells stand; see core.Store.
@@ -154,7 +156,8 @@ func (s *Store) Read(_ context.Context, op *core.Take) error {
 	}
 	defer s.release(held)
 	op.Now = s.clock(op.Now)
-	s.override(op)
+	s.see(held, op.Now)
+	s.override(held, op)
 	var inline [inlineCells]core.Cell
 	s.check(op, inline[:0])
 	return nil

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"sync"
 	"testing"
 
 	"github.com/weirhq/weir/core"
@@ -13,4 +14,35 @@ func TestStore(t *testing.T) {
 
 func TestStoreOfOneShard(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) core.Store { return newStore(t, Options{Shards: 1}) })
+}
+
+// The first override of all comes between others' decisions: those either see
+// it whole or not at all.
+func TestFirstOverrideAtOnce(t *testing.T) {
+	s := newStore(t, Options{})
+	l := limitOf(1, core.Ever, "ever")
+	var group sync.WaitGroup
+	group.Go(func() {
+		for i := range 5000 {
+			set := core.Attributes{{Name: "a"}, {Name: "b"}}
+			if i%2 == 0 {
+				set[0].Value, set[1].Value = core.Number(int64(i)), core.Number(int64(i))
+			}
+			settle(t, s, 0, core.Settle{Owner: alice, Set: set})
+		}
+	})
+	for i := range uint64(2) {
+		group.Go(func() {
+			for j := range uint64(5000) {
+				op := take(t, s, 0, j, alice, charges(core.Scope{Hi: i, Lo: j % 50}, 1, l))
+				if op.Overrides.Get("a") != op.Overrides.Get("b") {
+					t.Errorf("half of a change is seen: %v", op.Overrides)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if n := s.Stats().Owners; n != 0 {
+		t.Errorf("%d owners have overrides in the end", n)
+	}
 }

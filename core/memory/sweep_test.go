@@ -133,7 +133,13 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		t.Errorf("%d tombstones, want 2", n)
 	}
 	settle(t, s, 0, core.Settle{ID: second.ID, Owner: alice, Charges: second.Charges, End: true})
-	if st := s.Stats(); st != (Stats{Cells: 1, Settled: 1}) {
+	later := take(t, s, 0, 4, alice, charges(alice, 5, budget))
+	settle(t, s, 0, core.Settle{ID: later.ID, Owner: alice, Charges: later.Charges, End: true})
+	if n := s.Stats().Reserved; n != 1 {
+		t.Errorf("%d reservations, want 1", n)
+	}
+	settle(t, s, 0, core.Settle{ID: later.ID, Owner: alice, HasCost: true, Cost: 5, Charges: charges(alice, 0, budget)})
+	if st := s.Stats(); st != (Stats{Cells: 1, Settled: 2}) {
 		t.Errorf("left: %+v", st)
 	}
 	take(t, s, 4*remember, 3, bob, charges(bob, 1, limitOf(9, core.Fixed, "fixed")))

@@ -13,9 +13,9 @@ const inlineCells = 16
 // have. Subjects that have cells are not affected.
 var ErrFull = errors.New("the store has as many cells as it may")
 
-// take decides op at op.Now. It requires that op's locks are held.
-func (s *Store) take(op *core.Take) error {
-	s.override(op)
+// take decides op at op.Now. It requires that held, op's locks, are held.
+func (s *Store) take(held locks, op *core.Take) error {
+	s.override(held, op)
 	var inline [inlineCells]core.Cell
 	cells := s.check(op, inline[:0])
 	op.Admitted = true
@@ -64,13 +64,15 @@ func takes(admitted bool, c *core.Charge) bool {
 	return c.Limit.Count && c.Limit.CountRefused
 }
 
-// override applies what was set on op's owner.
-func (s *Store) override(op *core.Take) {
+// override applies what was set on op's owner. If the owner's shard is not held
+// nobody had overrides when the locks were taken; that is the time that counts.
+func (s *Store) override(held locks, op *core.Take) {
 	op.Overrides = nil
-	if s.overrides.Load() == 0 {
+	n := s.shardOf(op.Owner)
+	if held.shards>>n&1 == 0 {
 		return
 	}
-	if o := s.shards[s.shardOf(op.Owner)].overrides[op.Owner]; len(o) > 0 {
+	if o := s.shards[n].overrides[op.Owner]; len(o) > 0 {
 		op.Override(o)
 	}
 }
@@ -83,7 +85,7 @@ func (s *Store) check(op *core.Take, cells []core.Cell) []core.Cell {
 		c.State = core.State{}
 		if leasable(c.Limit) {
 			cells = append(cells, nil)
-			s.ledger.check(op.Now, c)
+			core.CheckHold(s.ledger.used[keyOf(c)], c)
 		} else {
 			cell := s.cell(c)
 			if cell == nil {

@@ -1,0 +1,63 @@
+package core
+
+import "testing"
+
+// A slot ends once, by its own entry, and with all or part of its cost.
+func TestHoldEntries(t *testing.T) {
+	l := &Limit{Kind: Hold}
+	h := NewHold()
+	take := func(cost int64) *Charge {
+		c := &Charge{Limit: l, Cost: cost, Max: 5, Refusable: true}
+		h.Take(Instant{}, c)
+		return c
+	}
+	used := func(want int64) {
+		t.Helper()
+		c := &Charge{Limit: l, Max: 5}
+		h.Check(Instant{}, c)
+		if c.Used != want || h.Idle(Instant{}) != (want == 0) {
+			t.Errorf("%d used, idle %v; want %d", c.Used, h.Idle(Instant{}), want)
+		}
+	}
+	end := func(c *Charge) { h.Settle(Instant{}, c, -c.Cost) }
+
+	one, three, none := take(1), take(3), take(0)
+	used(4)
+	end(none)
+	used(4)
+	h.Settle(Instant{}, three, -1)
+	used(3)
+	end(one)
+	end(one)
+	used(2)
+	two := take(2)
+	end(one)
+	used(4)
+	h.Settle(Instant{}, two, 3)
+	used(7)
+	h.Settle(Instant{}, two, -5)
+	end(three)
+	used(0)
+
+	other := h
+	h = NewHold()
+	take(1)
+	end(two)
+	end(three)
+	used(1)
+	h = other
+	used(0)
+}
+
+func TestHoldAllocatesNothing(t *testing.T) {
+	h := NewHold()
+	c := &Charge{Limit: &Limit{Kind: Hold}, Cost: 1, Max: 5, Refusable: true}
+	n := testing.AllocsPerRun(100, func() {
+		h.Check(Instant{}, c)
+		h.Take(Instant{}, c)
+		h.Settle(Instant{}, c, -1)
+	})
+	if n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
