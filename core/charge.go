@@ -63,7 +63,8 @@ type Entry struct {
 	// Calendar: the start of the window (wall clock). Bucket: when the charge
 	// will have drained (steady clock). Hold: the cell's generation.
 	Stamp int64
-	// Slot is the store's handle of a released hold's slots.
+	// Slot is the cell's or the store's own mark: which slot of a Hold it is, or
+	// since which reset a Settled charge counts.
 	Slot uint64
 }
 

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/weirhq/weir/core"
@@ -191,7 +192,7 @@ var decisionCases = []testCase{
 				"Take": k.store.Take(context.Background(), op), "Read": k.store.Read(context.Background(), op),
 				"Settle": k.store.Settle(context.Background(), &core.Settle{}), "Close": k.store.Close(),
 			} {
-				if err != core.ErrClosed {
+				if !errors.Is(err, core.ErrClosed) {
 					k.Errorf("%s: %v", name, err)
 				}
 			}
