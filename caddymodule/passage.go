@@ -54,9 +54,6 @@ func (w *writer) again(rw http.ResponseWriter, r *http.Request, next caddyhttp.H
 	if w.running {
 		return next.ServeHTTP(rw, r)
 	}
-	if !w.admits() && r.Context().Value(caddyhttp.ErrorCtxKey) == nil {
-		return w.refusal
-	}
 	second := &writer{
 		wrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: rw},
 		handler: w.handler, engine: w.engine, visit: w.visit, borrowed: true,
@@ -65,6 +62,10 @@ func (w *writer) again(rw http.ResponseWriter, r *http.Request, next caddyhttp.H
 	}
 	second.ResponseWriterWrapper = &second.wrapper
 	second.outer, _ = caddyhttp.GetVar(second.ctx, innermost).(*writer)
+	if !w.admits() && r.Context().Value(caddyhttp.ErrorCtxKey) == nil {
+		second.announce()
+		return w.refusal
+	}
 	return second.pass(r, next)
 }
 
