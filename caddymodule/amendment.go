@@ -170,11 +170,14 @@ func (a *amendment) settle(e *core.Engine, p *core.Policy, op *core.Settle) erro
 }
 
 // set sets attributes, as an origin's Weir-Set does.
-func (a *amendment) set(_ *core.Engine, _ *core.Policy, op *core.Settle) error {
+func (a *amendment) set(_ *core.Engine, p *core.Policy, op *core.Settle) error {
 	for _, name := range sortedNames(a.Attributes) {
 		v := core.ParseVoice(nil, nil, nil, []string{name + "=" + a.Attributes[name].String()})
 		if v.Invalid > 0 || len(v.Set) != 1 || v.Set[0].Name != name {
 			return apiError(http.StatusBadRequest, "attribute %q cannot be set to that: names have letters, digits, _ and -, texts up to 256 bytes and no comma, numbers are from 0", name)
+		}
+		if !p.Sensible(v.Set[0]) {
+			return apiError(http.StatusBadRequest, "attribute %q cannot be set to that: a plan must exist, and what limits depend on must be a number or unlimited", name)
 		}
 		op.Set = append(op.Set, v.Set[0])
 	}
@@ -186,7 +189,7 @@ func adminFailure(err error) error {
 	switch {
 	case errors.Is(err, core.ErrUnknownCredential):
 		return apiError(http.StatusNotFound, "%w", err)
-	case errors.Is(err, core.ErrNobody):
+	case errors.Is(err, core.ErrNobody), errors.Is(err, core.ErrNoID):
 		return apiError(http.StatusBadRequest, "%w", err)
 	default:
 		return apiError(http.StatusServiceUnavailable, "%w", err)

@@ -50,7 +50,7 @@ var wrongLimits = []wrong{
 	{
 		"calendar unit",
 		inLimit("calendar dya UTC\nmax 1"),
-		[]string{`Caddyfile:6: unit: "dya" is not a unit: one of day, week, month, year`},
+		[]string{`Caddyfile:6: unit: "dya" is not a unit; did you mean "day"?`},
 	},
 	{
 		"calendar zone",
@@ -60,7 +60,7 @@ var wrongLimits = []wrong{
 	{
 		"calendar anchor",
 		inLimit("calendar week UTC munday\nmax 1"),
-		[]string{`Caddyfile:6: anchor: "munday" is not a weekday: one of monday, tuesday, wednesday, thursday, friday, saturday, sunday`},
+		[]string{`Caddyfile:6: anchor: "munday" is not a weekday; did you mean "monday"?`},
 	},
 	{
 		"bucket rate",

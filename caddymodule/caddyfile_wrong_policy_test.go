@@ -60,7 +60,7 @@ var wrongPolicies = []wrong{
 	{
 		"per word",
 		inPolicy("per keys\nlimit a {\n\trolling 1m\n\tmax 1\n}"),
-		[]string{`Caddyfile:5: unknown word "keys"; did you mean "key"?`},
+		[]string{`Caddyfile:4: per: unknown word "keys"; did you mean "key"?`},
 	},
 	{
 		"per nobody",

@@ -90,6 +90,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if rw.admits() {
 		return rw.pass(r, next)
 	}
+	time.Sleep(time.Duration(v.decision.Delay) * time.Microsecond)
 	return rw.refuse()
 }
 

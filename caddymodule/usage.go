@@ -125,7 +125,7 @@ func (a *App) answerUsage(w http.ResponseWriter, r *http.Request, pg *page, who 
 	for i := range d.Charges {
 		c := &d.Charges[i]
 		l := answerLimit(pg.policy, c.Limit)
-		l.standing = standingOf(c, now)
+		l.standing = standingOf(c, now, d.Guessed(c))
 		answer.Limits = append(answer.Limits, l)
 	}
 	for _, set := range d.Overrides {
@@ -140,11 +140,15 @@ func (a *App) answerUsage(w http.ResponseWriter, r *http.Request, pg *page, who 
 	return writeJSON(w, answer)
 }
 
-// standingOf tells how a charge's limit stands.
-func standingOf(c *core.Charge, now core.Instant) *standing {
+// standingOf tells how a charge's limit stands; what would be guessed it leaves
+// out.
+func standingOf(c *core.Charge, now core.Instant, guessed bool) *standing {
 	scale := c.Limit.Scale()
 	s := &standing{Used: amount(core.FormatAmount(c.Used, scale))}
 	if c.Limit.Count {
+		return s
+	}
+	if guessed {
 		return s
 	}
 	most, remaining := amount(core.FormatAmount(c.Max, scale)), amount(core.FormatAmount(c.Remaining(), scale))

@@ -16,6 +16,13 @@ type Who struct {
 // ErrNobody is what administrator's calls answer to a Who that names nobody.
 var ErrNobody = errors.New("name a subject or a key")
 
+// Guessed reports that c's maximum is not known: it depends on an attribute of
+// a subject of whom Inspect knew nothing but the id.
+func (d *Decision) Guessed(c *Charge) bool {
+	return d.Subject == &d.anonymous && c.Limit.Max.Attribute != "" &&
+		d.Overrides.Get(c.Limit.Max.Attribute).IsZero() && d.Policy.subject != nil
+}
+
 // Inspect fills d with the state of all limits of p as they stand for who,
 // except those that count by attributes of a request.
 func (e *Engine) Inspect(ctx context.Context, now Instant, p *Policy, who Who, d *Decision) error {
@@ -81,8 +88,16 @@ func (e *Engine) begin(ctx context.Context, now Instant, p *Policy, who Who, d *
 		return ErrNobody
 	}
 	if who.Key == "" {
-		d.anonymous.ID = who.Subject
-		d.Owner = e.ownerOf(p, who.Subject)
+		owner, err := e.ownerOf(p, who.Subject)
+		if err != nil {
+			return err
+		}
+		d.anonymous.ID, d.Owner = who.Subject, owner
+		if roster, ok := e.directory.(Roster); ok {
+			if subject, known := roster.Subject(who.Subject); known {
+				d.Subject = subject
+			}
+		}
 		return nil
 	}
 	if e.directory == nil {
@@ -99,17 +114,23 @@ func (e *Engine) begin(ctx context.Context, now Instant, p *Policy, who Who, d *
 	return nil
 }
 
-// ownerOf returns the owner of a subject id, as requests have it. Where keys
-// are their own subjects the id is the hash that SubjectID tells.
-func (e *Engine) ownerOf(p *Policy, id string) Scope {
+// ErrNoID is what administrator's calls answer where keys are their own
+// subjects and something else than their hash is given for an id.
+var ErrNoID = errors.New("without a directory a subject's id is the hash of 32 hexadecimal digits that logs and answers tell")
+
+// ownerOf returns the owner of a subject id, as requests have it.
+func (e *Engine) ownerOf(p *Policy, id string) (Scope, error) {
 	if e.directory != nil {
-		return e.hasher.sumString(domainSubject, id)
+		return e.hasher.sumString(domainSubject, id), nil
 	}
 	if hi, lo, ok := parseHex128(id); ok {
-		return Scope{hi, lo}
+		return Scope{hi, lo}, nil
+	}
+	if p.subject.secret() {
+		return Scope{}, ErrNoID
 	}
 	key := e.hasher.sumString(domainKey, id)
-	return Scope{key.Hi ^ p.domain, key.Lo}
+	return Scope{key.Hi ^ p.domain, key.Lo}, nil
 }
 
 // ParseID reads the text of a request's ID (as {weir.id} gives it), or makes an

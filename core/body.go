@@ -15,11 +15,12 @@ const maxBodyDepth = 1000
 var errTooDeep = errors.New("JSON nests too deep")
 
 // bodyValue returns the scalar at a path of object keys in a JSON body, or, if
-// the path's last word is length, the length of the array there. It is "" where
+// the path's last word of several is length, the length of the array there. It is "" where
 // there is none, or the body is malformed. Of duplicate keys the largest value
 // counts: nobody knows which one the origin reads. What follows the first JSON
 // value is not looked at, as lenient origins don't.
 func bodyValue(body []byte, path []string) string {
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) // a byte order mark
 	w := bodyWalk{decoder: json.NewDecoder(bytes.NewReader(body)), path: path}
 	w.decoder.UseNumber()
 	if err := w.value(0, 0); err != nil {
@@ -65,7 +66,7 @@ func (w *bodyWalk) object(matched, depth int) error {
 			return err
 		}
 		next := -1
-		if matched >= 0 && matched < len(w.path) && key == w.path[matched] {
+		if matched >= 0 && matched < len(w.path) && key == w.path[matched] && !w.length(matched) {
 			next = matched + 1
 		}
 		if err := w.value(next, depth+1); err != nil {
@@ -82,10 +83,16 @@ func (w *bodyWalk) array(matched, depth int) error {
 			return err
 		}
 	}
-	if matched >= 0 && matched == len(w.path)-1 && w.path[matched] == "length" {
+	if w.length(matched) {
 		w.find(strconv.Itoa(n))
 	}
 	return w.closing()
+}
+
+// length reports whether all that is left of the path is the word length, which
+// is that of an array and never an object's key.
+func (w *bodyWalk) length(matched int) bool {
+	return matched > 0 && matched == len(w.path)-1 && w.path[matched] == "length"
 }
 
 func (w *bodyWalk) closing() error {

@@ -127,7 +127,7 @@ func (k *compiler) limits(path string, p *Policy) {
 		}
 		index[c.Name] = i
 	}
-	lk := &limitCompiler{compiler: k, policy: p, index: index, refs: make([]uint64, len(p.Config.Limits))}
+	lk := &limitCompiler{compiler: k, policy: p, policyPath: path, index: index, refs: make([]uint64, len(p.Config.Limits))}
 	for i := range p.Config.Limits {
 		lk.path = fmt.Sprintf("%s.limits[%d]", path, i)
 		p.Limits = append(p.Limits, lk.limit(i, &p.Config.Limits[i]))

@@ -11,10 +11,11 @@ import (
 // A limitCompiler compiles one policy's limits.
 type limitCompiler struct {
 	*compiler
-	policy *Policy
-	path   string         // of the limit at hand
-	index  map[string]int // limits by name
-	refs   []uint64       // which limits each one refers to
+	policy     *Policy
+	path       string // of the limit at hand
+	policyPath string
+	index      map[string]int // limits by name
+	refs       []uint64       // which limits each one refers to
 }
 
 var kindWords = []string{"rolling", "fixed", "calendar", "bucket", "hold"}
@@ -138,6 +139,7 @@ func (k *limitCompiler) length(l *Limit, c *LimitConfig) {
 	if n, ok := c.Rate.Value.amount(1); c.Rate.IsZero() || c.Rate.Attribute == "" && (!ok || n < 1 || n == Unlimited) {
 		k.errorf(k.path+".rate", "a bucket needs a rate from 1, such as 10/1s")
 	}
+	k.whole(k.path+".rate", c.Rate)
 	k.attributeDefault(k.path+".rate", c.Rate)
 }
 
@@ -234,7 +236,17 @@ func (k *limitCompiler) max(l *Limit, c *LimitConfig) {
 	case c.Max.Attribute == "" && c.Max.Value.IsText():
 		k.errorf(k.path+".max", "%q is not a number, unlimited, or {subject.ATTRIBUTE}", clip(c.Max.Value.String()))
 	}
+	if !l.Settled {
+		k.whole(k.path+".max", c.Max)
+	}
 	k.attributeDefault(k.path+".max", c.Max)
+}
+
+// whole checks that an amount that is a number has no decimals.
+func (k *compiler) whole(path string, a Amount) {
+	if a.Value.micro != 0 {
+		k.errorf(path, "%s is not a whole number; only settled costs have decimals", a.Value)
+	}
 }
 
 // attributeDefault checks that an amount's attribute has a default for every
@@ -289,8 +301,8 @@ func (k *limitCompiler) planAttributes() []string {
 // scope compiles what the limit counts by.
 func (k *limitCompiler) scope(c *LimitConfig) scopeRule {
 	per, at := c.Per, k.path+".per"
-	if len(per) == 0 {
-		per = k.policy.Config.Per
+	if len(per) == 0 && len(k.policy.Config.Per) > 0 {
+		per, at = k.policy.Config.Per, k.policyPath+".per"
 	}
 	if len(per) == 0 {
 		per = []string{"subject"}

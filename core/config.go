@@ -1,5 +1,7 @@
 package core
 
+import "encoding/json"
+
 // Config is the canonical form of a configuration: what Caddy's native JSON
 // holds of the engine, and what a Caddyfile adapts to.
 type Config struct {
@@ -151,6 +153,15 @@ type CostConfig struct {
 	Settled bool `json:"settled,omitempty"`
 	// Reserve is taken in advance of a settled cost.
 	Reserve Value `json:"reserve,omitzero"`
+}
+
+// UnmarshalJSON reads an object, or a number, which is the Amount.
+func (c *CostConfig) UnmarshalJSON(b []byte) error {
+	if err := json.Unmarshal(b, &c.Amount); err == nil {
+		return nil
+	}
+	type plain CostConfig
+	return json.Unmarshal(b, (*plain)(c))
 }
 
 // HeadersConfig is a dialect of rate limit headers.

@@ -46,6 +46,12 @@ type Decision struct {
 	Outcome Outcome
 	// Err is the store's or directory's failure, whatever the Outcome.
 	Err error
+	// Delay in µs, less than a millisecond, is how long the door must wait
+	// before it tells of a refusal: Now lies so far ahead. A rolling charge is
+	// stamped at the next whole millisecond; a request that it refuses within
+	// that millisecond is refused as of its end, so that nobody is told to wait
+	// for longer than the window, and whoever waits so long is admitted.
+	Delay int64
 	// UsageIndex is the entry of PolicyConfig.Usage that the request is, if
 	// Outcome is Usage.
 	UsageIndex int
@@ -72,7 +78,7 @@ func (d *Decision) Reset() {
 	clear(d.inline[:min(len(d.Charges), maxCharges)])
 	clear(d.settling[:d.settled])
 	d.Take, d.settle, d.anonymous = Take{}, Settle{}, Subject{}
-	d.Policy, d.Outcome, d.Err, d.UsageIndex = nil, Passed, nil, 0
+	d.Policy, d.Outcome, d.Err, d.Delay, d.UsageIndex = nil, Passed, nil, 0, 0
 	d.Key, d.request, d.store, d.settled, d.finished = Scope{}, nil, nil, 0, false
 }
 
@@ -87,6 +93,29 @@ func (d *Decision) Refuser() *Charge {
 		}
 	}
 	return r
+}
+
+// postpone moves a refusal to the moment at which the charges that refuse it
+// are stamped.
+func (d *Decision) postpone() {
+	for i := range d.Charges {
+		if c := &d.Charges[i]; c.Denies() && c.Limit.Kind == Rolling {
+			d.Delay = max(d.Delay, c.Wait-c.Limit.Length)
+		}
+	}
+	if d.Delay == 0 {
+		return
+	}
+	d.Now = d.Now.Add(d.Delay)
+	for i := range d.Charges {
+		c := &d.Charges[i]
+		if c.Wait > 0 {
+			c.Wait = max(0, c.Wait-d.Delay)
+		}
+		if c.Grow > 0 {
+			c.Grow = max(0, c.Grow-d.Delay)
+		}
+	}
 }
 
 // Charge returns the charge of the named limit, or nil if the request has none.

@@ -170,6 +170,7 @@ func (e *Engine) take(ctx context.Context, d *Decision, usage bool) {
 		d.forget()
 	case !d.Admitted:
 		d.Outcome = Denied
+		d.postpone()
 	case usage:
 		d.Outcome = Usage
 	default:

@@ -3,6 +3,7 @@ package core_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 
 	"github.com/weirhq/weir/core"
@@ -31,6 +32,34 @@ func TestDefinitionRemaining(t *testing.T) {
 	w.deny("GET /", "k")
 	w.pass(1)
 	w.admit("GET /", "k")
+}
+
+// TestDefinitionWaitNeverExceedsTheWindow: a request that a charge of the same
+// millisecond refuses is refused as of that millisecond's end, at which the
+// charge is stamped; whoever waits as told from there is admitted, and not a
+// microsecond earlier.
+func TestDefinitionWaitNeverExceedsTheWindow(t *testing.T) {
+	w := newWorld(t, `{`+keyed+`"limits":[
+		{"name":"one","kind":"rolling","window":"1m","max":1},
+		{"name":"two","kind":"rolling","window":"1m","max":2}]}`, nil)
+	w.pass(100)
+	w.admit("GET /", "k")
+	w.pass(200)
+	d := w.deny("GET /", "k")
+	if d.Delay != 700 || d.Now != w.now.Add(700) {
+		t.Errorf("told after %d µs, as of %+v", d.Delay, d.Now)
+	}
+	if one, two := d.Charge("one"), d.Charge("two"); one.Wait != minute || two.Grow != minute {
+		t.Errorf("waits %d, grows in %d", one.Wait, two.Grow)
+	}
+	w.now = d.Now.Add(minute - 1)
+	w.deny("GET /", "k")
+	w.pass(1)
+	w.admit("GET /", "k")
+	w.pass(1000)
+	if d := w.deny("GET /", "k"); d.Delay != 0 || d.Now != w.now {
+		t.Errorf("told after %d µs", d.Delay)
+	}
 }
 
 // TestDefinitionCostAboveMax: refused, the wait is the window, nothing taken.
@@ -151,6 +180,17 @@ func TestDefinitionAttributes(t *testing.T) {
 	w.end(w.admit("GET /", "own"), core.HeaderSet, "n=")
 	if got := w.look("own").Charge("r").Max; got != 3 {
 		t.Errorf("after taking it back: max %d", got)
+	}
+	nonsense := w.admit("GET /", "own")
+	if heard := w.hear(nonsense, core.HeaderSet, "n=many, plan=nonesuch, label=x"); heard.Invalid != 2 {
+		t.Errorf("%d settings are invalid", heard.Invalid)
+	}
+	if got := w.look("own").Charge("r").Max; got != 3 {
+		t.Errorf("after nonsense: max %d", got)
+	}
+	w.end(w.admit("GET /", "pro"), core.HeaderSet, "plan=default")
+	if got := w.look("pro").Charge("r").Max; got != 1 {
+		t.Errorf("after another plan: max %d", got)
 	}
 	w.want(w.do("GET /", ""), core.MissingCredential)
 	w.want(w.do("GET /", "who"), core.UnknownCredential)
@@ -383,20 +423,20 @@ func TestDefinitionReserve(t *testing.T) {
 // failing is a store that fails while broken.
 type failing struct {
 	core.Store
-	broken bool
+	broken atomic.Bool
 }
 
 var errBroken = errors.New("broken")
 
 func (f *failing) Take(ctx context.Context, op *core.Take) error {
-	if f.broken {
+	if f.broken.Load() {
 		return errBroken
 	}
 	return f.Store.Take(ctx, op)
 }
 
 func (f *failing) Settle(ctx context.Context, op *core.Settle) error {
-	if f.broken {
+	if f.broken.Load() {
 		return errBroken
 	}
 	return f.Store.Settle(ctx, op)
@@ -405,7 +445,8 @@ func (f *failing) Settle(ctx context.Context, op *core.Settle) error {
 // TestStoreFailure: allow, deny or local, as configured.
 func TestStoreFailure(t *testing.T) {
 	for setting, want := range map[string]core.Outcome{"": core.StoreFailed, "deny": core.StoreFailed, "allow": core.Admitted, "local": core.Admitted} {
-		store := &failing{Store: memory.New(memory.Options{}), broken: true}
+		store := &failing{Store: memory.New(memory.Options{})}
+		store.broken.Store(true)
 		w := newWorldOn(t, rolling10, core.Options{Store: store, Local: memory.New(memory.Options{}), OnStoreError: setting})
 		d := w.want(w.do("GET /", "k"), want)
 		if !errors.Is(d.Err, errBroken) {
@@ -417,7 +458,7 @@ func TestStoreFailure(t *testing.T) {
 			}
 			w.deny("GET /", "k")
 		}
-		store.broken = false
+		store.broken.Store(false)
 		w.used(w.admit("GET /", "k"), "requests", 1, 9)
 	}
 }
@@ -429,9 +470,9 @@ func TestDefinitionUnleasedSlot(t *testing.T) {
 	w := newWorldOn(t, `{`+keyed+`"limits":[{"name":"jobs","kind":"hold","until":"released","ttl":"1h","max":1}]}`,
 		core.Options{Store: store, OnStoreError: "allow"})
 	w.end(w.admit("POST /", "k"), core.HeaderLease, "a")
-	store.broken = true
+	store.broken.Store(true)
 	d := w.admit("POST /", "k")
-	store.broken = false
+	store.broken.Store(false)
 	w.end(d, core.HeaderLease, "b")
 	w.used(w.look("k"), "jobs", 2, 0)
 	w.deny("POST /", "k")

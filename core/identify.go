@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -51,6 +52,11 @@ func (s *subjectRule) credential(r *Request) (credential string, from *Ref) {
 	return "", nil
 }
 
+// secret reports whether what the rule finds may be a credential.
+func (s *subjectRule) secret() bool {
+	return s != nil && slices.ContainsFunc(s.sources, func(c credentialSource) bool { return c.ref.Secret() })
+}
+
 // bearerToken takes the token out of an Authorization header's value.
 func bearerToken(v string) (string, bool) {
 	const scheme = "bearer "
@@ -76,7 +82,7 @@ func (e *Engine) identify(ctx context.Context, d *Decision) bool {
 	}
 	if e.directory == nil {
 		e.ownSubject(d, credential, from)
-		return true
+		return d.hasPlan()
 	}
 	subject, err := e.directory.Lookup(ctx, credential)
 	switch {
@@ -91,11 +97,17 @@ func (e *Engine) identify(ctx context.Context, d *Decision) bool {
 	if p.perKey {
 		d.Key = e.hasher.sumString(domainKey, credential)
 	}
-	if _, ok := p.Plans.Row(subject.Plan); !ok {
+	return d.hasPlan()
+}
+
+// hasPlan reports whether d's subject has a row of plans, and sets the outcome
+// where it has none.
+func (d *Decision) hasPlan() bool {
+	_, ok := d.Plans.Row(d.Subject.Plan)
+	if !ok {
 		d.Outcome = UnknownPlan
-		return false
 	}
-	return true
+	return ok
 }
 
 // ownSubject makes a credential its own subject, as where there is no
@@ -129,11 +141,7 @@ func (e *Engine) fallback(d *Decision, f *fallback, credential string, denied Ou
 	d.anonymous.Plan = f.plan
 	d.Subject = &d.anonymous
 	d.Key = d.Owner
-	if _, ok := d.Policy.Plans.Row(f.plan); !ok {
-		d.Outcome = UnknownPlan
-		return false
-	}
-	return true
+	return d.hasPlan()
 }
 
 // SubjectID returns the subject's id for logs and answers: what the directory

@@ -21,14 +21,14 @@ func (i Instant) Add(d int64) Instant {
 // A Clock reads the time. Its steady readings start at the wall clock's value
 // of the moment the Clock was made.
 type Clock struct {
-	start      time.Time
-	startMicro int64
+	start     time.Time
+	startNano int64
 }
 
 // NewClock returns a Clock that starts now.
 func NewClock() *Clock {
 	now := time.Now()
-	return &Clock{start: now, startMicro: now.UnixMicro()}
+	return &Clock{start: now, startNano: now.UnixNano()}
 }
 
 // Now reads the clock, once.
@@ -36,6 +36,6 @@ func (c *Clock) Now() Instant {
 	now := time.Now()
 	return Instant{
 		Wall:   now.UnixMicro(),
-		Steady: c.startMicro + now.Sub(c.start).Microseconds(),
+		Steady: (c.startNano + now.Sub(c.start).Nanoseconds()) / 1000,
 	}
 }

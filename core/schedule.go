@@ -32,7 +32,7 @@ func NewSchedule(unit, zone, anchor string) (*Schedule, error) {
 	switch unit {
 	case "day", "week", "month", "year":
 	default:
-		return nil, fmt.Errorf("%q is not a unit: one of day, week, month, year", clip(unit))
+		return nil, fmt.Errorf("%q is not a unit%s", clip(unit), DidYouMean(unit, []string{"day", "week", "month", "year"}))
 	}
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func (s *Schedule) weeks(anchor string) error {
 	s.anchor = strings.ToLower(orDefault(anchor, "monday"))
 	day := slices.Index(weekdays, s.anchor)
 	if day < 0 {
-		return fmt.Errorf("%q is not a weekday: one of %s", clip(anchor), strings.Join(weekdays, ", "))
+		return fmt.Errorf("%q is not a weekday%s", clip(anchor), DidYouMean(anchor, weekdays))
 	}
 	const week = 7 * daySeconds
 	offset := int64(day-3) * daySeconds // the epoch was a thursday

@@ -217,8 +217,8 @@ func TestScheduleWindowsFollowEachOther(t *testing.T) {
 
 func TestScheduleErrorsSayWhatWasExpected(t *testing.T) {
 	for _, r := range []struct{ unit, zone, anchor, want string }{
-		{"hour", "UTC", "", `"hour" is not a unit: one of day, week, month, year`},
-		{"", "", "", `"" is not a unit: one of day, week, month, year`},
+		{"hour", "UTC", "", `"hour" is not a unit; expected one of day, week, month, year`},
+		{"", "", "", `"" is not a unit; expected one of day, week, month, year`},
 		{"day", "", "", `"" is not an IANA time zone such as UTC or Europe/Berlin`},
 		{"day", "Local", "", `"Local" is not an IANA time zone such as UTC or Europe/Berlin`},
 		{"day", "Mars/Olympus", "", `"Mars/Olympus" is not an IANA time zone such as UTC or Europe/Berlin`},
@@ -226,7 +226,7 @@ func TestScheduleErrorsSayWhatWasExpected(t *testing.T) {
 		{"day", "right/UTC", "", `"right/UTC" is not an IANA time zone such as UTC or Europe/Berlin`},
 		{"day", "UTC", "24:00", `"24:00" is not a time of day such as 06:30`},
 		{"day", "UTC", "monday", `"monday" is not a time of day such as 06:30`},
-		{"week", "UTC", "1", `"1" is not a weekday: one of monday, tuesday, wednesday, thursday, friday, saturday, sunday`},
+		{"week", "UTC", "1", `"1" is not a weekday; expected one of monday, tuesday, wednesday, thursday, friday, saturday, sunday`},
 		{"month", "UTC", "0", `"0" is not a day of the month from 1 to 31`},
 		{"month", "UTC", "32", `"32" is not a day of the month from 1 to 31`},
 		{"month", "UTC", "+1", `"+1" is not a day of the month from 1 to 31`},

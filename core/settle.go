@@ -29,6 +29,7 @@ func (e *Engine) Hear(ctx context.Context, now Instant, d *Decision, v *Voice) H
 	if d.Policy.subject == nil && len(op.Set) > 0 {
 		heard.Ignored, op.Set = len(op.Set), nil
 	}
+	op.Set, heard.Invalid = d.Policy.settable(op.Set, heard.Invalid)
 	if op.HasCost && !op.settles() {
 		heard.Ignored, op.HasCost = heard.Ignored+1, false
 	}
@@ -40,6 +41,43 @@ func (e *Engine) Hear(ctx context.Context, now Instant, d *Decision, v *Voice) H
 	heard.Ignored += op.Ignored
 	d.keepSlots(op)
 	return heard
+}
+
+// settable returns what of set makes sense in the policy, and invalid increased
+// by the rest: texts for attributes that cap, and plans that do not exist.
+func (p *Policy) settable(set Attributes, invalid int) (Attributes, int) {
+	kept := set[:0:len(set)]
+	for _, a := range set {
+		if p.Sensible(a) {
+			kept = append(kept, a)
+		} else {
+			invalid++
+		}
+	}
+	return kept, invalid
+}
+
+// Sensible reports whether an attribute can be set on the policy's subjects: a
+// plan must exist, and what caps must be a number or unlimited.
+func (p *Policy) Sensible(a Attribute) bool {
+	if a.Value.IsZero() {
+		return true
+	}
+	if a.Name == "plan" && p.Plans != nil {
+		_, ok := p.Plans.rows[a.Value.String()]
+		return ok
+	}
+	return !a.Value.IsText() || !p.caps(a.Name)
+}
+
+// caps reports whether a maximum or a rate depends on the attribute.
+func (p *Policy) caps(attribute string) bool {
+	for _, l := range p.Limits {
+		if l.Max.Attribute == attribute || l.Rate.Attribute == attribute {
+			return true
+		}
+	}
+	return false
 }
 
 // Finish ends the slots of d's request that the origin did not lease. It may be

@@ -27,6 +27,14 @@ type Directory interface {
 	Lookup(ctx context.Context, credential string) (*Subject, error)
 }
 
+// A Roster is a Directory that knows its subjects by their ids too, which is
+// what administrators have. Of an id with several credentials it is the subject
+// of any one of them.
+type Roster interface {
+	Directory
+	Subject(id string) (*Subject, bool)
+}
+
 // Attributes are named values. They are few: a slice is searched, not a map.
 type Attributes []Attribute
 

@@ -112,7 +112,7 @@ func (h *headers) speak(w *writer, b []byte, c *core.Charge, now int64, denied b
 		w.add(h.names[partRemaining], b)
 	}
 	if µs, ok := reset(c); ok && h.shows(partReset, denied) {
-		b = h.form.append(b, now, µs)
+		b = h.form.append(b, c, now, µs)
 		w.add(h.names[partReset], b)
 	}
 	if seconds := window(c, now); seconds > 0 && h.shows(partWindow, denied) {

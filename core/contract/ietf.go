@@ -104,9 +104,9 @@ func (h *headers) services(b []byte, d *core.Decision, denied bool) []byte {
 		b = append(b, ";r="...)
 		b = appendUnits(b, c.Remaining(), c.Limit.Scale())
 		µs, ok := reset(c)
-		if seconds := ceil(µs, second); ok && h.shows(partReset, denied) && (!bounded || seconds <= latest) {
+		if t := seconds(c, µs); ok && h.shows(partReset, denied) && (!bounded || t <= latest) {
 			b = append(b, ";t="...)
-			b = strconv.AppendInt(b, seconds, 10)
+			b = strconv.AppendInt(b, t, 10)
 		}
 		b = h.appendKey(b, c, denied)
 	}

@@ -27,11 +27,12 @@ var forms = []string{"unix", "delta", "iso"}
 // isoLayout is RFC 3339's profile of ISO 8601, with exactly three decimals.
 const isoLayout = "2006-01-02T15:04:05.000Z07:00"
 
-// append writes the moment that is wait µs after now, rounded up.
-func (f form) append(b []byte, now, wait int64) []byte {
+// append writes the moment that is wait µs after now, as reset gave it for c,
+// rounded up.
+func (f form) append(b []byte, c *core.Charge, now, wait int64) []byte {
 	switch f {
 	case delta:
-		return strconv.AppendInt(b, ceil(wait, second), 10)
+		return strconv.AppendInt(b, seconds(c, wait), 10)
 	case iso:
 		t := time.UnixMicro(ceil(now+wait, millisecond) * millisecond)
 		return t.UTC().AppendFormat(b, isoLayout)
@@ -69,6 +70,16 @@ func reset(c *core.Charge) (µs int64, ok bool) {
 		return wait(c)
 	}
 	return c.Grow, c.Grow != core.Unknown
+}
+
+// seconds returns the whole seconds of a wait that reset gave for c. That of an
+// admitted request's rolling limit is told from the end of the millisecond in
+// which it was charged, so that it never exceeds the window.
+func seconds(c *core.Charge, µs int64) int64 {
+	if c.Limit.Kind == core.Rolling && !c.Denies() {
+		µs = min(µs, c.Limit.Length)
+	}
+	return ceil(µs, second)
 }
 
 // window returns the whole seconds in which Max is available anew: the length

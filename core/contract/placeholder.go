@@ -135,11 +135,11 @@ func (p *placeholder) of(c *Contract, d *core.Decision, charge *core.Charge) val
 		return amount(charge.Remaining(), scale)
 	case whatReset:
 		if µs, ok := reset(charge); ok {
-			return moment(c.headers.form, d.Now.Wall, µs)
+			return moment(c.headers.form, charge, d.Now.Wall, µs)
 		}
 	case whatRetryAfter:
-		if seconds, ok := retryAfter(charge); ok {
-			return amount(seconds, 1)
+		if s, ok := retryAfter(charge); ok {
+			return amount(s, 1)
 		}
 	case whatWindow:
 		return amount(window(charge, d.Now.Wall), 1)

@@ -33,13 +33,14 @@ func amount(n, scale int64) value {
 	return value{kind: number, n: n, scale: scale}
 }
 
-// moment returns the value of the moment that is wait µs after now.
-func moment(f form, now, wait int64) value {
+// moment returns the value of the moment that is wait µs after now, as reset
+// gave it for c.
+func moment(f form, c *core.Charge, now, wait int64) value {
 	switch f {
 	case iso:
-		return value{kind: text, text: string(f.append(nil, now, wait))}
+		return value{kind: text, text: string(f.append(nil, c, now, wait))}
 	case delta:
-		return amount(ceil(wait, second), 1)
+		return amount(seconds(c, wait), 1)
 	default:
 		return amount(ceil(now+wait, second), 1)
 	}

@@ -90,6 +90,9 @@ func (d *File) Lookup(_ context.Context, credential string) (*core.Subject, erro
 	return d.current.Load().lookup(credential)
 }
 
+// Subject implements core.Roster.
+func (d *File) Subject(id string) (*core.Subject, bool) { return d.current.Load().subject(id) }
+
 // Close stops watching the file. Lookups go on with what was read.
 func (d *File) Close() error {
 	d.stop()
@@ -202,4 +205,4 @@ func parseFile(data []byte) (*snapshot, error) {
 	return s, nil
 }
 
-var _ core.Directory = (*File)(nil)
+var _ core.Roster = (*File)(nil)

@@ -80,4 +80,7 @@ func (d *Inline) Lookup(_ context.Context, credential string) (*core.Subject, er
 	return d.subjects.lookup(credential)
 }
 
-var _ core.Directory = (*Inline)(nil)
+// Subject implements core.Roster.
+func (d *Inline) Subject(id string) (*core.Subject, bool) { return d.subjects.subject(id) }
+
+var _ core.Roster = (*Inline)(nil)

@@ -18,6 +18,7 @@ func newHasher() core.Hasher {
 type snapshot struct {
 	hasher   core.Hasher
 	subjects map[core.Scope]*core.Subject
+	ids      map[string]*core.Subject
 	longest  int // credential, in bytes
 }
 
@@ -25,7 +26,7 @@ var errTwice = errors.New("this credential stands twice")
 
 // newSnapshot returns an empty snapshot, to be filled before anybody sees it.
 func newSnapshot() *snapshot {
-	return &snapshot{hasher: newHasher(), subjects: make(map[core.Scope]*core.Subject)}
+	return &snapshot{hasher: newHasher(), subjects: make(map[core.Scope]*core.Subject), ids: make(map[string]*core.Subject)}
 }
 
 // add adds a subject.
@@ -34,7 +35,8 @@ func (s *snapshot) add(credential string, r Record) error {
 	if s.subjects[key] != nil {
 		return errTwice
 	}
-	s.subjects[key] = r.subject()
+	subject := r.subject()
+	s.subjects[key], s.ids[subject.ID] = subject, subject
 	s.longest = max(s.longest, len(credential))
 	return nil
 }
@@ -49,4 +51,10 @@ func (s *snapshot) lookup(credential string) (*core.Subject, error) {
 		return subject, nil
 	}
 	return nil, core.ErrUnknownCredential
+}
+
+// subject implements core.Roster's.
+func (s *snapshot) subject(id string) (*core.Subject, bool) {
+	subject := s.ids[id]
+	return subject, subject != nil
 }
