@@ -146,7 +146,7 @@ func riceBits(v uint64, k uint) uint {
 // their distribution.
 func riceParameter(sum, n int64) uint {
 	k := uint(0)
-	for k < maxRice && sum>>(k+1) > n {
+	for k < maxRice && (sum-1)>>(k+1) >= n {
 		k++
 	}
 	return k

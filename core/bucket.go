@@ -44,7 +44,7 @@ func (b *bucketCell) Settle(now Instant, c *Charge, delta int64) {
 	switch {
 	case delta > 0 && b.tracks(c):
 		b.add(c, min(delta, MaxAmount))
-	case delta < 0 && c.Taken:
+	case delta < 0:
 		if n := min(-max(delta, -MaxAmount), b.undrained(c)); n > 0 {
 			b.add(c, -n)
 		}

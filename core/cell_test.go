@@ -25,3 +25,44 @@ func TestNewCellCountsByKind(t *testing.T) {
 		}
 	}
 }
+
+// steadyTraffic returns a warm cell and a function that charges it once: 300 a
+// minute of 400 that are allowed.
+func steadyTraffic(t testing.TB, kind Kind) func() {
+	schedule := mustSchedule(t, "month", "Europe/Berlin", "31")
+	l := &Limit{Kind: kind, Length: 60_000_000, Schedule: schedule}
+	c := Charge{Limit: l, Cost: 1, Max: 400, Rate: 400, Refusable: true}
+	cell := NewCell(l)
+	now := Instant{Wall: 1_790_000_000_000_000, Steady: 1_790_000_000_000_000}
+	once := func() {
+		now = now.Add(200_000)
+		c.Window = schedule.At(now.Wall)
+		if cell.Check(now, &c); !c.Refused {
+			cell.Take(now, &c)
+		}
+	}
+	for range 2000 {
+		once()
+	}
+	return once
+}
+
+func TestCellsDoNotAllocateWhenWarm(t *testing.T) {
+	for _, kind := range []Kind{Rolling, Fixed, Calendar, Bucket, Ever} {
+		if n := testing.AllocsPerRun(2000, steadyTraffic(t, kind)); n != 0 {
+			t.Errorf("%s: %v allocations", kind, n)
+		}
+	}
+}
+
+func BenchmarkCell(b *testing.B) {
+	for _, kind := range []Kind{Rolling, Fixed, Calendar, Bucket, Ever} {
+		b.Run(kind.String(), func(b *testing.B) {
+			b.ReportAllocs()
+			once := steadyTraffic(b, kind)
+			for b.Loop() {
+				once()
+			}
+		})
+	}
+}

@@ -36,7 +36,7 @@ func (r *rollingCell) Settle(now Instant, c *Charge, delta int64) {
 	switch {
 	case delta > 0 && r.tracks(c):
 		r.add(c, min(delta, MaxAmount))
-	case delta < 0 && c.Taken:
+	case delta < 0:
 		r.remove(c.Entry.Stamp/milli, -max(delta, -MaxAmount))
 	}
 }

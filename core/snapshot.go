@@ -81,11 +81,8 @@ func appendQueue(b []byte, q *gapQueue) []byte {
 	_, k := q.meta()
 	b = appendInts(b, int64(k))
 	r := q.reader()
-	for ; r.left >= 8; r.skip(8) {
+	for ; r.left > 0; r.skip(8) {
 		b = append(b, byte(r.peek()>>56))
-	}
-	if r.left > 0 {
-		b = append(b, byte(r.peek()>>56)&^(0xff>>r.left))
 	}
 	return b
 }
