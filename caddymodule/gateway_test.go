@@ -94,10 +94,14 @@ type exchange struct {
 	res    *http.Response
 }
 
+// fresh is a client that connects anew for every request: a reload closes
+// connections that are idle.
+var fresh = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
 // do sends a request with header lines such as "X-API-Key: alice".
 func (g *gateway) do(method, path string, lines ...string) exchange {
 	g.t.Helper()
-	return g.send(http.DefaultClient, g.request(method, path, nil, lines...))
+	return g.send(fresh, g.request(method, path, nil, lines...))
 }
 
 // request returns a request to the gateway.
