@@ -60,4 +60,7 @@ func TestHoldAllocatesNothing(t *testing.T) {
 	if n != 0 {
 		t.Errorf("%v allocations", n)
 	}
+	if n := len(h.(*hold).slots); n != 1 {
+		t.Errorf("%d slots where one was taken at a time", n)
+	}
 }

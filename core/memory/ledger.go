@@ -38,12 +38,14 @@ type book struct {
 	tombs       tombstones
 }
 
+// init makes the ledger empty.
 func (g *ledger) init(limits *limitTable) {
 	g.limits = limits
 	g.used = make(map[cellKey]int64)
 	g.books = make(map[string]*book)
 	g.requests = make(map[core.ID]uint32)
 	g.slots = make([]slot, 1, 64)
+	g.expiring = nil
 }
 
 // see notes that it has been now, and ends the leases whose time has come.

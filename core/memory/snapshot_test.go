@@ -3,11 +3,15 @@ package memory
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/weirhq/weir/core"
@@ -47,6 +51,13 @@ func charges(scope core.Scope, cost int64, limits ...*core.Limit) []core.Charge 
 	return list
 }
 
+// snapshotCharges are of all snapshotLimits; jobs are counted per key.
+func snapshotCharges(owner core.Scope) []core.Charge {
+	list := charges(owner, 1, snapshotLimits()...)
+	list[5].Scope.Lo += 7
+	return list
+}
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -74,7 +85,7 @@ func fill(t testing.TB, s *Store) {
 	limits := snapshotLimits()
 	for i, owner := range []core.Scope{alice, bob} {
 		for j := range 3 + i {
-			op := take(t, s, int64(j)*second, uint64(10*i+j+1), owner, charges(owner, 1, limits...))
+			op := take(t, s, int64(j)*second, uint64(10*i+j+1), owner, snapshotCharges(owner))
 			settle(t, s, int64(j)*second, core.Settle{
 				ID: op.ID, Owner: owner, Charges: op.Charges,
 				Lease: []string{fmt.Sprint("job-", j%2)}, HasCost: j == 1, Cost: 7, End: j < 2,
@@ -95,7 +106,7 @@ func account(t testing.TB, s *Store, now int64) string {
 	t.Helper()
 	var b strings.Builder
 	for _, owner := range []core.Scope{alice, bob} {
-		op := &core.Take{Now: at(now), Policy: "p", Owner: owner, Charges: charges(owner, 1, snapshotLimits()...)}
+		op := &core.Take{Now: at(now), Policy: "p", Owner: owner, Charges: snapshotCharges(owner)}
 		must(t, s.Read(context.Background(), op))
 		for i := range op.Charges {
 			fmt.Fprintln(&b, op.Charges[i].Limit.Name, op.Charges[i].State)
@@ -214,9 +225,14 @@ func TestNewerSnapshot(t *testing.T) {
 func TestOpenAgain(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, snapshotName)
-	must(t, os.WriteFile(path, []byte("nonsense"), 0o600))
 	s := New(Options{Dir: dir})
-	op := &core.Take{Now: at(0), Charges: charges(alice, 1, snapshotLimits()[0])}
+	fill(t, s)
+	must(t, s.Close())
+	whole, err := os.ReadFile(path)
+	must(t, err)
+	must(t, os.WriteFile(path, whole[:len(whole)-1], 0o600))
+	s = New(Options{Dir: dir})
+	op := &core.Take{Now: at(0), Owner: alice, Charges: snapshotCharges(alice)}
 	for range 2 {
 		if err := s.Take(context.Background(), op); err == nil {
 			t.Fatal("a store with a corrupt snapshot decides")
@@ -225,7 +241,81 @@ func TestOpenAgain(t *testing.T) {
 	must(t, os.Remove(path))
 	must(t, s.Open())
 	must(t, s.Take(context.Background(), op))
+	for i := range op.Charges {
+		if c := &op.Charges[i]; c.Used != 1 || op.Now != at(0) || op.Overrides != nil {
+			t.Errorf("limit %s: something of the file was kept: %+v", c.Limit.Name, c.State)
+		}
+	}
+	if st := s.Stats(); st != (Stats{Cells: 8, Slots: 1}) {
+		t.Errorf("something of the file was kept: %+v", st)
+	}
 	must(t, s.Close())
+}
+
+// A snapshot that lacks a section, or has one twice, is refused though each is
+// sound.
+func TestSnapshotOfOtherSections(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, snapshotName)
+	s := New(Options{Dir: dir})
+	fill(t, s)
+	must(t, s.Close())
+	whole, err := os.ReadFile(path)
+	must(t, err)
+	for at := headerSize; at < len(whole); {
+		next := at + frameSize + int(binary.LittleEndian.Uint32(whole[at+1:])) + 4
+		without := append(bytes.Clone(whole[:at]), whole[next:]...)
+		twice := append(bytes.Clone(whole[:next]), whole[at:]...)
+		for _, b := range [][]byte{without, twice} {
+			must(t, os.WriteFile(path, b, 0o600))
+			if New(Options{Dir: dir}).Open() == nil {
+				t.Errorf("accepted with another number of sections %s", sectionName(whole[at]))
+			}
+		}
+		at = next
+	}
+}
+
+// What was admitted before Close is in the snapshot; what came after it was
+// not admitted.
+func TestCloseAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	l := limitOf(1, core.Ever, "ever")
+	for range 20 {
+		s := newStore(t, Options{Dir: dir})
+		before := usedOf(t, s, l)
+		var admitted atomic.Int64
+		var group sync.WaitGroup
+		for range 4 {
+			group.Go(func() {
+				for {
+					op := &core.Take{Now: at(0), Charges: charges(alice, 1, l)}
+					op.Charges[0].Max = core.Unlimited
+					if err := s.Take(context.Background(), op); err != nil {
+						return
+					}
+					admitted.Add(1)
+				}
+			})
+		}
+		for admitted.Load() < 10 {
+			runtime.Gosched()
+		}
+		must(t, s.Close())
+		group.Wait()
+		s = newStore(t, Options{Dir: dir})
+		if n := usedOf(t, s, l) - before; n != admitted.Load() {
+			t.Fatalf("%d were admitted, %d are counted", admitted.Load(), n)
+		}
+		must(t, s.Close())
+	}
+}
+
+func usedOf(t *testing.T, s *Store, l *core.Limit) int64 {
+	t.Helper()
+	op := &core.Take{Now: at(0), Charges: charges(alice, 1, l)}
+	must(t, s.Read(context.Background(), op))
+	return op.Charges[0].Used
 }
 
 // A snapshot of more than one section of each sort.

@@ -162,6 +162,21 @@ func TestTombstonesAreBounded(t *testing.T) {
 	}
 }
 
+// A name that was released again concerns the later requests too.
+func TestTombstoneRenewed(t *testing.T) {
+	var tombs tombstones
+	tombs.add("x", 1)
+	tombs.add("x", 5)
+	tombs.forget(2)
+	if !tombs.concerns("x", 5) || len(tombs.queue) != 1 {
+		t.Errorf("forgotten too early: %+v", tombs)
+	}
+	tombs.forget(6)
+	if tombs.concerns("x", 1) || len(tombs.last) != 0 {
+		t.Errorf("left: %+v", tombs)
+	}
+}
+
 func TestGenerations(t *testing.T) {
 	var g generations[bool]
 	put := func(now int64, id uint64) {
