@@ -70,12 +70,6 @@ func (c Call) at(g *Gate) Call { return c.with(scriptGate, g.name) }
 // halfAt sends half of the answer's body and keeps the rest at the gate.
 func (c Call) halfAt(g *Gate) Call { return c.at(g).with(scriptHalf, "1") }
 
-// as is the same call with another key.
-func (c Call) as(key string) Call {
-	c.Key = key
-	return c
-}
-
 // Answer is what came back for a call, and when it left and came.
 type Answer struct {
 	Call    Call

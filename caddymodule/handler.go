@@ -1,7 +1,7 @@
 package caddymodule
 
 import (
-	"fmt"
+	"errors"
 	"net/http"
 	"time"
 
@@ -64,7 +64,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.ctx, h.app, h.key = ctx, app.(*App), "weir."+h.Policy
 	switch {
 	case h.Policy == "":
-		return fmt.Errorf("the policy's name is missing")
+		return errors.New("the policy's name is missing")
 	case h.Define != nil:
 		h.page, err = h.app.define(h.Policy, h.Define)
 	default:

@@ -369,7 +369,7 @@ func TestSlotOfAWebSocketEndsWithTheConnection(t *testing.T) {
 	defer conn.Close()
 	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\nX-API-Key: alice\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n", g.site)
 	reader := bufio.NewReader(conn)
-	res, err := http.ReadResponse(reader, nil) //nolint:bodyclose // the connection is the body
+	res, err := http.ReadResponse(reader, nil)
 	if err != nil || res.StatusCode != 101 {
 		t.Fatalf("%v, %v", res, err)
 	}

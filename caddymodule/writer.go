@@ -183,7 +183,7 @@ func (w *writer) FlushError() error {
 	if !w.wrote {
 		w.WriteHeader(http.StatusOK)
 	}
-	return http.NewResponseController(w.ResponseWriter).Flush() //nolint:bodyclose // there is no body
+	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
 // Flush implements http.Flusher.
@@ -191,7 +191,7 @@ func (w *writer) Flush() { _ = w.FlushError() }
 
 // Hijack implements http.Hijacker. The request ends when its handler returns.
 func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return http.NewResponseController(w.ResponseWriter).Hijack() //nolint:bodyclose // there is no body
+	return http.NewResponseController(w.ResponseWriter).Hijack()
 }
 
 // Interface guards
