@@ -158,7 +158,7 @@ func (s *Store) Read(_ context.Context, op *core.Take) error {
 	op.Now = s.clock(op.Now)
 	s.see(held, op.Now)
 	s.override(held, op)
-	var inline [inlineCells]core.Cell
+	var inline [inlineCells]found
 	s.check(op, inline[:0])
 	return nil
 }

@@ -6,6 +6,13 @@ import (
 	"github.com/weirhq/weir/core"
 )
 
+// A found is the cell of a charge; nil where the ledger counts it. A fresh one
+// is not part of the store yet.
+type found struct {
+	cell  core.Cell
+	fresh bool
+}
+
 // inlineCells is how many charges of a request need no allocation.
 const inlineCells = 16
 
@@ -16,13 +23,13 @@ var ErrFull = errors.New("the store has as many cells as it may")
 // take decides op at op.Now. It requires that held, op's locks, are held.
 func (s *Store) take(held locks, op *core.Take) error {
 	s.override(held, op)
-	var inline [inlineCells]core.Cell
+	var inline [inlineCells]found
 	cells := s.check(op, inline[:0])
 	op.Admitted = true
 	for i := range op.Charges {
 		op.Admitted = op.Admitted && !op.Charges[i].Denies()
 	}
-	if !s.room(op) {
+	if !s.room(op, cells) {
 		return ErrFull
 	}
 	for i := range op.Charges {
@@ -34,14 +41,13 @@ func (s *Store) take(held locks, op *core.Take) error {
 }
 
 // room reports whether the cells that op needs may be made.
-func (s *Store) room(op *core.Take) bool {
+func (s *Store) room(op *core.Take, cells []found) bool {
 	free := s.maxCells - s.cells.Load()
 	if free >= int64(len(op.Charges)) {
 		return true
 	}
 	for i := range op.Charges {
-		c := &op.Charges[i]
-		if takes(op.Admitted, c) && !leasable(c.Limit) && s.cell(c) == nil {
+		if cells[i].fresh && takes(op.Admitted, &op.Charges[i]) {
 			free--
 		}
 	}
@@ -79,38 +85,39 @@ func (s *Store) override(held locks, op *core.Take) {
 
 // check fills in the State of op's charges and appends their cells to cells;
 // those that do not exist yet are not made part of the store.
-func (s *Store) check(op *core.Take, cells []core.Cell) []core.Cell {
+func (s *Store) check(op *core.Take, cells []found) []found {
 	for i := range op.Charges {
 		c := &op.Charges[i]
 		c.State = core.State{}
 		if leasable(c.Limit) {
-			cells = append(cells, nil)
+			cells = append(cells, found{})
 			core.CheckHold(s.ledger.used[keyOf(c)], c)
 		} else {
-			cell := s.cell(c)
-			if cell == nil {
-				cell = s.shards[s.shardOf(c.Scope)].fresh(op.Now, c)
+			f := found{cell: s.cell(c)}
+			if f.fresh = f.cell == nil; f.fresh {
+				f.cell = s.shards[s.shardOf(c.Scope)].fresh(op.Now, c)
 			}
-			cells = append(cells, cell)
-			cell.Check(op.Now, c)
+			cells = append(cells, f)
+			f.cell.Check(op.Now, c)
 		}
 	}
 	return cells
 }
 
-// charge takes c in cell, which becomes part of the store. The Slot of a settled
-// charge's entry is the epoch, so that a reset can be told to have come since.
-func (s *Store) charge(op *core.Take, c *core.Charge, cell core.Cell) {
-	if cell == nil {
+// charge takes c in its cell, which becomes part of the store. The Slot of a
+// settled charge's entry is the epoch, so that a reset can be told to have come
+// since.
+func (s *Store) charge(op *core.Take, c *core.Charge, f found) {
+	if f.cell == nil {
 		s.ledger.take(op, c)
 		return
 	}
-	cell.Take(op.Now, c)
+	f.cell.Take(op.Now, c)
 	if c.Limit.Settled {
 		c.Entry.Slot = s.epoch.Load()
 	}
-	if s.cell(c) == nil {
+	if f.fresh {
 		s.limits.note(c.Limit)
-		s.shards[s.shardOf(c.Scope)].put(keyOf(c), cell)
+		s.shards[s.shardOf(c.Scope)].put(keyOf(c), f.cell)
 	}
 }
