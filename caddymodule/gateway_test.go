@@ -28,7 +28,10 @@ type gateway struct {
 func start(t *testing.T, options, site string) *gateway {
 	t.Helper()
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
-	g := &gateway{t: t, site: freeAddress(t), admin: freeAddress(t), log: "log {\n\t\toutput discard\n\t}"}
+	g := &gateway{t: t, site: freeAddress(t), admin: freeAddress(t)}
+	if !strings.Contains(options, "log {") {
+		g.log = "log {\n\t\toutput discard\n\t}"
+	}
 	t.Cleanup(func() {
 		if err := caddy.Stop(); err != nil {
 			t.Errorf("stopping: %v", err)

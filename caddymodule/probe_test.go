@@ -1,12 +1,14 @@
 package caddymodule
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"sync"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
@@ -59,4 +61,33 @@ func (p *probe) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return errors.New("no such probe")
 	}
 	return f.(probeFunc)(w, r, next)
+}
+
+func init() { caddy.RegisterModule(new(catch)) }
+
+// A catch is an event handler that keeps what it gets.
+type catch struct{}
+
+var caught struct {
+	sync.Mutex
+	events []caddy.Event
+}
+
+// CaddyModule returns the Caddy module information.
+func (*catch) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "events.handlers.catch", New: func() caddy.Module { return new(catch) }}
+}
+
+// Handle implements caddyevents.Handler.
+func (*catch) Handle(_ context.Context, e caddy.Event) error {
+	caught.Lock()
+	defer caught.Unlock()
+	caught.events = append(caught.events, e)
+	return nil
+}
+
+// UnmarshalCaddyfile implements caddyfile.Unmarshaler.
+func (*catch) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next()
+	return nil
 }
