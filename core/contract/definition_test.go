@@ -82,6 +82,22 @@ func TestDefinitionResetOnAdmittedIsWhenRemainingGrows(t *testing.T) {
 		"Limit=2 Remaining=1")
 }
 
+func TestDefinitionResetOfAWindowIsItsEndEvenIfNothingIsUsed(t *testing.T) {
+	config := core.PolicyConfig{
+		Subject: &core.SubjectConfig{Sources: []core.SourceConfig{{From: "{header.K}"}}},
+		Limits: []core.LimitConfig{
+			{Name: "today", Kind: "calendar", Unit: "day", Zone: "UTC", Max: max("20")},
+			{Name: "hour", Kind: "fixed", Window: core.Duration(time.Hour), Max: max("20")},
+		},
+		Headers: &core.HeadersConfig{Dialect: "x-ratelimit", Reset: "unix", For: "today"},
+	}
+	p, c := compile(t, "api", config)
+	check(t, c, decide(t, p, noon, state{limit: "today", max: 20}), "Limit=20 Remaining=20 Reset="+at(12*3600))
+	config.Headers = &core.HeadersConfig{Dialect: "x-ratelimit", Reset: "unix", For: "hour"}
+	p, c = compile(t, "api", config)
+	check(t, c, decide(t, p, noon+60*sec, state{limit: "hour", max: 20}), "Limit=20 Remaining=20 Reset="+at(3600))
+}
+
 func TestDefinitionResetOnRefusalIsWhenTheCostFits(t *testing.T) {
 	p, c := compile(t, "api", two(x("unix")))
 	check(t, c, decide(t, p, noon, state{limit: "minute", max: 10, used: 8, wait: 30 * sec, grow: 5 * sec, refused: true}),

@@ -111,7 +111,7 @@ func (h *headers) speak(w *writer, b []byte, c *core.Charge, now int64, denied b
 		b = appendAmount(b, c.Remaining(), scale)
 		w.add(h.names[partRemaining], b)
 	}
-	if µs, ok := reset(c); ok && h.shows(partReset, denied) {
+	if µs, ok := reset(c, now); ok && h.shows(partReset, denied) {
 		b = h.form.append(b, c, now, µs)
 		w.add(h.names[partReset], b)
 	}

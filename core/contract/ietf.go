@@ -103,7 +103,7 @@ func (h *headers) services(b []byte, d *core.Decision, denied bool) []byte {
 		b = h.open(b, start, c)
 		b = append(b, ";r="...)
 		b = appendUnits(b, c.Remaining(), c.Limit.Scale())
-		µs, ok := reset(c)
+		µs, ok := reset(c, d.Now.Wall)
 		if t := seconds(c, µs); ok && h.shows(partReset, denied) && (!bounded || t <= latest) {
 			b = append(b, ";t="...)
 			b = strconv.AppendInt(b, t, 10)

@@ -64,12 +64,32 @@ func retryAfter(c *core.Charge) (seconds int64, ok bool) {
 }
 
 // reset returns after how many µs c resets: when its cost fits, if c refuses
-// its request, else when Remaining next grows.
-func reset(c *core.Charge) (µs int64, ok bool) {
+// its request, else when Remaining next grows. Windows that the clock or the
+// calendar sets end whether or not anything was used.
+func reset(c *core.Charge, now int64) (µs int64, ok bool) {
 	if c.Denies() {
 		return wait(c)
 	}
-	return c.Grow, c.Grow != core.Unknown
+	if c.Used > 0 {
+		return c.Grow, c.Grow != core.Unknown
+	}
+	switch c.Limit.Kind {
+	case core.Fixed:
+		return c.Limit.Length - now%c.Limit.Length, true
+	case core.Calendar:
+		return calendarEnd(c, now) - now, true
+	default:
+		return c.Grow, c.Grow != core.Unknown
+	}
+}
+
+// calendarEnd returns when c's window ends. The store's clock may have been
+// ahead of the door's.
+func calendarEnd(c *core.Charge, now int64) int64 {
+	if now >= c.Window.End {
+		return c.Window.Next
+	}
+	return c.Window.End
 }
 
 // seconds returns the whole seconds of a wait that reset gave for c. That of an

@@ -134,7 +134,7 @@ func (p *placeholder) of(c *Contract, d *core.Decision, charge *core.Charge) val
 	case whatRemaining:
 		return amount(charge.Remaining(), scale)
 	case whatReset:
-		if µs, ok := reset(charge); ok {
+		if µs, ok := reset(charge, d.Now.Wall); ok {
 			return moment(c.headers.form, charge, d.Now.Wall, µs)
 		}
 	case whatRetryAfter:
