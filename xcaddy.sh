@@ -10,9 +10,8 @@ set -eu
 cd "$(dirname "$0")"
 mkdir -p bin
 
-caddy_version=$(awk '$1 == "github.com/caddyserver/caddy/v2" || $2 == "github.com/caddyserver/caddy/v2" { print $NF; exit }' go.mod)
-
 if command -v xcaddy >/dev/null 2>&1; then
+	caddy_version=$(go list -m -f '{{.Version}}' github.com/caddyserver/caddy/v2)
 	# A local module needs a version too, or it is looked up all the same.
 	xcaddy build "$caddy_version" --output bin/caddy \
 		--with "github.com/weirhq/weir@v0.0.0=$(pwd)"
