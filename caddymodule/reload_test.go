@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -21,13 +22,12 @@ func stored(dir string, most int) string {
 }
 
 func TestReloadKeepsTheCounters(t *testing.T) {
-	up := origin(t, func(http.ResponseWriter, *http.Request) {})
+	up, dir := origin(t, func(http.ResponseWriter, *http.Request) {}), t.TempDir()
 	for name, options := range map[string]func(int) string{
 		"volatile": func(most int) string { return strings.Replace(minute, "max 2", fmt.Sprint("max ", most), 1) },
-		"on disk":  func(most int) string { return stored(filepath.Join(os.TempDir(), "weir-reload"), most) },
+		"on disk":  func(most int) string { return stored(dir, most) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			defer os.RemoveAll(filepath.Join(os.TempDir(), "weir-reload"))
 			site := "weir api\nreverse_proxy " + up
 			g := start(t, options(2), site)
 			g.wantStatus(g.do("GET", "/", "X-API-Key: alice"), 200)
@@ -114,9 +114,11 @@ func TestSlotLastsAcrossReloads(t *testing.T) {
 			<-leave
 		}
 	})
+	release := sync.OnceFunc(func() { close(leave) })
+	t.Cleanup(release) // before the origin's, which waits for its requests
 	site := "weir api\nreverse_proxy " + up
 	g := start(t, one, site)
-	done := make(chan int)
+	done := make(chan int, 1)
 	go func() {
 		res, err := http.DefaultClient.Do(g.request("GET", "/slow", nil, "X-API-Key: alice"))
 		if err != nil {
@@ -127,13 +129,13 @@ func TestSlotLastsAcrossReloads(t *testing.T) {
 		done <- res.StatusCode
 	}()
 	<-arrived
-	loaded := make(chan error)
+	loaded := make(chan error, 1)
 	go func() { loaded <- g.tryLoad(one, site+"\nheader X-New 1") }() // waits for the request
 	eventually(t, "the new configuration answers, and counts the slot", func() bool {
 		e := g.do("GET", "/", "X-API-Key: alice")
 		return e.header.Get("X-New") == "1" && e.status == 429
 	})
-	close(leave)
+	release()
 	if status := <-done; status != 200 {
 		t.Errorf("the request in flight was answered %d", status)
 	}
