@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
@@ -37,12 +38,17 @@ func (w *writer) pass(r *http.Request, next caddyhttp.Handler) error {
 }
 
 // enter makes inner the innermost running writer.
-func (w *writer) enter(inner *writer) {
-	if inner == nil {
-		caddyhttp.SetVar(w.ctx, innermost, nil)
-		return
+func (w *writer) enter(inner *writer) { w.chain.Store(inner) }
+
+// chainOf returns the request's variable; it is set before any handler runs
+// that could go on reading the variables after the request.
+func chainOf(ctx context.Context) *atomic.Pointer[writer] {
+	chain, ok := caddyhttp.GetVar(ctx, innermost).(*atomic.Pointer[writer])
+	if !ok {
+		chain = new(atomic.Pointer[writer])
+		caddyhttp.SetVar(ctx, innermost, chain)
 	}
-	caddyhttp.SetVar(w.ctx, innermost, inner)
+	return chain
 }
 
 // admits reports whether the request may go on.
@@ -61,7 +67,8 @@ func (w *writer) again(rw http.ResponseWriter, r *http.Request, next caddyhttp.H
 		outcome: w.outcome, fields: w.fields, values: w.values, muted: w.muted,
 	}
 	second.ResponseWriterWrapper = &second.wrapper
-	second.outer, _ = caddyhttp.GetVar(second.ctx, innermost).(*writer)
+	second.chain = chainOf(second.ctx)
+	second.outer = second.chain.Load()
 	if !w.admits() && r.Context().Value(caddyhttp.ErrorCtxKey) == nil {
 		second.announce()
 		return w.refusal

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
@@ -30,6 +31,7 @@ type writer struct {
 	engine  *core.Engine
 	ctx     context.Context
 	method  string
+	chain   *atomic.Pointer[writer]
 	outer   *writer // of another policy's handler, around this one's
 
 	outcome  core.Outcome
@@ -55,7 +57,8 @@ func newWriter(h *Handler, e *core.Engine, w http.ResponseWriter, r *http.Reques
 		outcome: v.decision.Outcome, fields: h.page.contract.Headers(&v.decision),
 	}
 	rw.ResponseWriterWrapper = &rw.wrapper
-	rw.outer, _ = caddyhttp.GetVar(rw.ctx, innermost).(*writer)
+	rw.chain = chainOf(rw.ctx)
+	rw.outer = rw.chain.Load()
 	for i, f := range rw.fields.All() {
 		rw.values[i][0] = f.Value
 	}
