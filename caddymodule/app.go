@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -51,6 +52,8 @@ type App struct {
 	frequent  *zap.Logger // samples what traffic can repeat
 
 	engine atomic.Pointer[core.Engine] // nil until the app is open
+	users  atomic.Int64                // requests under way, and the configuration
+	closed sync.Once
 
 	mu    sync.Mutex // guards opening, and what follows
 	pages map[string]*page
@@ -64,6 +67,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision implements caddy.Provisioner. It touches no store: this
 // configuration may only be validated, or rejected, while another one runs.
 func (a *App) Provision(ctx caddy.Context) (err error) {
+	a.users.Store(1)
 	a.logger = ctx.Logger()
 	a.frequent = sampled(a.logger)
 	if a.pages, err = pages(&a.Config); err != nil {
@@ -127,20 +131,50 @@ func (a *App) Start() error {
 	return err
 }
 
-// Stop implements caddy.App. Requests may still be on their way, for apps stop
-// in any order; Cleanup comes after them.
+// Stop implements caddy.App. Apps stop in any order, and requests may still be
+// on their way.
 func (a *App) Stop() error { return nil }
 
-// Cleanup implements caddy.CleanerUpper.
+// Cleanup implements caddy.CleanerUpper. At a reload Caddy does not wait for
+// the requests that the old configuration still serves: the last of them closes
+// the app. When Caddy exits it has waited as long as it is told to.
 func (a *App) Cleanup() error {
-	var errs []error
-	if engine := a.engine.Load(); engine != nil {
-		errs = append(errs, engine.Close())
+	if caddy.Exiting() {
+		a.close()
+		return nil
 	}
-	if a.state != nil {
-		errs = append(errs, a.state.release())
+	a.leave()
+	return nil
+}
+
+// enter keeps the app open until leave.
+func (a *App) enter() { a.users.Add(1) }
+
+// leave closes the app if nobody else uses it.
+func (a *App) leave() {
+	if a.users.Add(-1) == 0 {
+		a.close()
 	}
-	return errors.Join(errs...)
+}
+
+// close releases what the configuration acquired. Of a configuration that
+// failed to load that is not everything.
+func (a *App) close() {
+	a.closed.Do(func() {
+		var errs []error
+		if engine := a.engine.Load(); engine != nil {
+			errs = append(errs, engine.Close())
+		}
+		if d, ok := a.directory.(io.Closer); ok {
+			errs = append(errs, d.Close())
+		}
+		if a.state != nil {
+			errs = append(errs, a.state.release())
+		}
+		if err := errors.Join(errs...); err != nil {
+			a.logger.Error("closing", zap.Error(err))
+		}
+	})
 }
 
 // page returns the page of a policy of the app's own configuration.

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -16,6 +17,9 @@ func init() {
 	caddy.RegisterModule(new(FileDirectory))
 	caddy.RegisterModule(new(HTTPDirectory))
 }
+
+// A directory's module is a core.Directory. The app closes it, if it is an
+// io.Closer: requests may outlive their configuration.
 
 // InlineDirectory resolves the credentials that the configuration itself lists.
 type InlineDirectory struct {
@@ -63,14 +67,6 @@ func (d *FileDirectory) Provision(ctx caddy.Context) (err error) {
 	return err
 }
 
-// Cleanup implements caddy.CleanerUpper.
-func (d *FileDirectory) Cleanup() error {
-	if d.File == nil {
-		return nil
-	}
-	return d.File.Close()
-}
-
 // HTTPDirectory resolves credentials by asking a service, and remembers what it
 // answers. The URL and the headers may have global placeholders such as
 // `{env.TOKEN}`.
@@ -104,22 +100,14 @@ func (d *HTTPDirectory) Provision(ctx caddy.Context) (err error) {
 	return nil
 }
 
-// Cleanup implements caddy.CleanerUpper.
-func (d *HTTPDirectory) Cleanup() error {
-	if d.HTTP == nil {
-		return nil
-	}
-	return d.HTTP.Close()
-}
-
 // Interface guards
 var (
-	_ caddy.Provisioner  = (*InlineDirectory)(nil)
-	_ caddy.Provisioner  = (*FileDirectory)(nil)
-	_ caddy.CleanerUpper = (*FileDirectory)(nil)
-	_ caddy.Provisioner  = (*HTTPDirectory)(nil)
-	_ caddy.CleanerUpper = (*HTTPDirectory)(nil)
-	_ core.Directory     = (*InlineDirectory)(nil)
-	_ core.Directory     = (*FileDirectory)(nil)
-	_ core.Directory     = (*HTTPDirectory)(nil)
+	_ caddy.Provisioner = (*InlineDirectory)(nil)
+	_ caddy.Provisioner = (*FileDirectory)(nil)
+	_ caddy.Provisioner = (*HTTPDirectory)(nil)
+	_ core.Directory    = (*InlineDirectory)(nil)
+	_ io.Closer         = (*FileDirectory)(nil)
+	_ io.Closer         = (*HTTPDirectory)(nil)
+	_ core.Directory    = (*FileDirectory)(nil)
+	_ core.Directory    = (*HTTPDirectory)(nil)
 )

@@ -22,6 +22,8 @@ type gateway struct {
 	site  string // host:port
 	admin string
 	log   string // the option
+
+	listening chan struct{} // closed when the running configuration listens no more
 }
 
 // start runs a gateway with these global options and this site.
@@ -36,10 +38,7 @@ func start(t *testing.T, options, site string) *gateway {
 		if err := caddy.Stop(); err != nil {
 			t.Errorf("stopping: %v", err)
 		}
-		states.Range(func(name, _ any) bool {
-			t.Errorf("store %v is open after the stop", name)
-			return true
-		})
+		eventually(t, "all stores are closed", func() bool { return storeName(t) == "" })
 	})
 	g.load(options, site)
 	return g
@@ -63,12 +62,16 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// load replaces the configuration.
+// load replaces the configuration. The old one answers no new request then.
 func (g *gateway) load(options, site string) {
 	g.t.Helper()
 	if err := g.tryLoad(options, site); err != nil {
 		g.t.Fatalf("loading: %v", err)
 	}
+	if g.listening != nil {
+		<-g.listening
+	}
+	g.listening = watched
 }
 
 // tryLoad replaces the configuration, or returns why it was rejected.
@@ -81,7 +84,7 @@ func (g *gateway) tryLoad(options, site string) error {
 func (g *gateway) adapt(options, site string) []byte {
 	g.t.Helper()
 	text := "{\n\tadmin " + g.admin + "\n\tpersist_config off\n\tgrace_period 5s\n\tstorage file_system " +
-		g.t.TempDir() + "\n\t" + g.log + "\n\t" + options + "\n}\nhttp://" + g.site + " {\n\tbind 127.0.0.1\n\t" + site + "\n}\n"
+		g.t.TempDir() + "\n\t" + g.log + "\n\t" + options + "\n}\nhttp://" + g.site + " {\n\tbind 127.0.0.1\n\twatch\n\t" + site + "\n}\n"
 	json, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), nil)
 	if err != nil {
 		g.t.Fatalf("adapting: %v\n%s", err, text)

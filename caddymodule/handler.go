@@ -75,6 +75,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	h.app.enter()
+	defer h.app.leave()
 	silenceClient(r)
 	if before, ok := caddyhttp.GetVar(r.Context(), h.key).(*writer); ok {
 		return before.again(w, r, next)

@@ -91,3 +91,38 @@ func (*catch) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
 	return nil
 }
+
+func init() {
+	caddy.RegisterModule(new(watch))
+	httpcaddyfile.RegisterHandlerDirective("watch", func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+		h.Next()
+		return new(watch), nil
+	})
+	httpcaddyfile.RegisterDirectiveOrder("watch", httpcaddyfile.Before, "header")
+}
+
+// A watch is a handler that notes when its server has closed its listeners: a
+// reload does not wait for that, and until then the old configuration answers.
+type watch struct{}
+
+// watched is closed when the server of the configuration that was loaded last
+// stops listening.
+var watched = make(chan struct{})
+
+// CaddyModule returns the Caddy module information.
+func (*watch) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.watch", New: func() caddy.Module { return new(watch) }}
+}
+
+// Provision implements caddy.Provisioner.
+func (*watch) Provision(ctx caddy.Context) error {
+	closed := make(chan struct{})
+	watched = closed
+	ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server).RegisterOnShutdown(func() { close(closed) })
+	return nil
+}
+
+// ServeHTTP implements caddyhttp.MiddlewareHandler.
+func (*watch) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	return next.ServeHTTP(w, r)
+}

@@ -52,6 +52,7 @@ func TestRestartKeepsTheCounters(t *testing.T) {
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "the store is closed", func() bool { return storeName(t) == "" })
 	g.load(options, site)
 	g.wantStatus(g.do("GET", "/", "X-API-Key: alice"), 429)
 	g.wantStatus(g.do("GET", "/", "X-API-Key: bob"), 200)
@@ -146,6 +147,47 @@ func TestSlotLastsAcrossReloads(t *testing.T) {
 	if n := inUse(t); n != 0 {
 		t.Errorf("%d slots at the end", n)
 	}
+}
+
+// TestOldStoreStaysOpenForItsRequests has a request finish in a store that the
+// new configuration does not use, and the next one find what it cost.
+func TestOldStoreStaysOpenForItsRequests(t *testing.T) {
+	arrived, leave := make(chan struct{}), make(chan struct{})
+	up := origin(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			arrived <- struct{}{}
+			<-leave
+			w.Header().Set("Weir-Cost", "1")
+		}
+	})
+	old, site := strings.Replace(jobs, "memory volatile", `memory "`+t.TempDir()+`"`, 1), "weir api\nreverse_proxy "+up
+	g := start(t, old, site)
+	name, done := storeName(t), make(chan int, 1)
+	go func() {
+		res, err := http.DefaultClient.Do(g.request("POST", "/slow", nil, "X-API-Key: alice"))
+		if err != nil {
+			done <- 0
+			return
+		}
+		res.Body.Close()
+		done <- res.StatusCode
+	}()
+	<-arrived
+	g.load(jobs, site)
+	if _, open := states.References(name); !open {
+		t.Error("the store was closed under a request")
+	}
+	close(leave)
+	if status := <-done; status != 200 {
+		t.Errorf("the request in flight was answered %d", status)
+	}
+	eventually(t, "the store is closed", func() bool {
+		_, open := states.References(name)
+		return !open
+	})
+	g.wantStatus(g.do("POST", "/", "X-API-Key: alice"), 200)
+	g.load(old, site)
+	g.wantStatus(g.do("POST", "/", "X-API-Key: alice"), 429)
 }
 
 func TestValidatingTouchesNoDisk(t *testing.T) {

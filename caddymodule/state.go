@@ -12,9 +12,14 @@ import (
 	"github.com/weirhq/weir/core/memory"
 )
 
-// states are the open stores of this process by name. Every configuration that
-// uses one holds a reference; the last that lets go closes it.
-var states = caddy.NewUsagePool()
+// states are the stores of this process by name. Every configuration that uses
+// one holds a reference; the last that lets go closes it.
+var states = struct {
+	*caddy.UsagePool
+	// turn is held while a store opens or closes: one that closes, and is out
+	// of the pool already, has its directory until it is done.
+	turn sync.Mutex
+}{UsagePool: caddy.NewUsagePool()}
 
 // A state is what outlives a configuration: a store, with its clock, the secret
 // that hides keys in it, and the metrics, which count on through reloads.
@@ -56,6 +61,8 @@ func acquire(module Store, secret string) (*state, error) {
 
 // release gives the reference back.
 func (s *state) release() error {
+	states.turn.Lock()
+	defer states.turn.Unlock()
 	_, err := states.Delete(s.name)
 	return err
 }
@@ -63,6 +70,8 @@ func (s *state) release() error {
 // open opens the store, unless it is open. After a failure the next call tries
 // again.
 func (s *state) open(module Store, secret string) error {
+	states.turn.Lock()
+	defer states.turn.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.opened {
