@@ -15,7 +15,7 @@ const unset = math.MinInt64
 func (s *Store) clock(now core.Instant) core.Instant {
 	offset := s.offset.Load()
 	if offset == unset {
-		s.offset.CompareAndSwap(unset, max(0, s.saved.Steady-now.Steady))
+		s.offset.CompareAndSwap(unset, max(0, s.saved.last.Steady-now.Steady))
 		offset = s.offset.Load()
 	}
 	now.Steady += offset
@@ -26,14 +26,33 @@ func (s *Store) clock(now core.Instant) core.Instant {
 // that held is held.
 func (s *Store) see(held locks, now core.Instant) {
 	for rest := held.shards; rest != 0; rest &= rest - 1 {
-		s.shards[trailing(rest)].see(now)
+		s.shards[trailing(rest)].seen.see(now)
 	}
 	if held.ledger {
 		s.ledger.see(now)
 	}
 }
 
-// latest returns the later of each clock's readings.
-func latest(a, b core.Instant) core.Instant {
-	return core.Instant{Wall: max(a.Wall, b.Wall), Steady: max(a.Steady, b.Steady)}
+// A seen is what a part of the store knows of the clocks.
+type seen struct {
+	// last is the reading of the greatest steady time: the present.
+	last core.Instant
+	// wall is the furthest that the wall clock was: last.Wall, or at most
+	// maxStepBack later if it was set back. If it was further ahead than that
+	// it was wrong, and is forgotten.
+	wall int64
+}
+
+// see notes that it has been now.
+func (s *seen) see(now core.Instant) { s.join(seen{now, now.Wall}) }
+
+// join notes what another part has seen.
+func (s *seen) join(o seen) {
+	if o.last.Steady >= s.last.Steady {
+		s.last = o.last
+	}
+	s.wall = max(s.wall, o.wall)
+	if s.wall-s.last.Wall > maxStepBack {
+		s.wall = s.last.Wall
+	}
 }

@@ -103,7 +103,7 @@ func (g *ledger) hold(now core.Instant, b *book, name string, key cellKey, owner
 }
 
 // later returns the steady time now, or the newest that was seen.
-func (g *ledger) later(now core.Instant) int64 { return max(now.Steady, g.newest.Steady) }
+func (g *ledger) later(now core.Instant) int64 { return max(now.Steady, g.seen.last.Steady) }
 
 // restore adds a lease behind the others of its name.
 func (g *ledger) restore(l *lease) {

@@ -15,10 +15,10 @@ const maxName = 256
 // in flight, by request, and leases, by name. A cell's count is its slots in
 // flight and its live leases.
 type ledger struct {
-	mu     sync.Mutex // guards what follows
-	newest core.Instant
-	used   map[cellKey]int64
-	books  map[string]*book
+	mu    sync.Mutex // guards what follows
+	seen  seen
+	used  map[cellKey]int64
+	books map[string]*book
 
 	slots    []slot // number 0 is none
 	free     uint32
@@ -50,14 +50,14 @@ func (g *ledger) init(limits *limitTable) {
 
 // see notes that it has been now, and ends the leases whose time has come.
 func (g *ledger) see(now core.Instant) {
-	g.newest = latest(g.newest, now)
+	g.seen.see(now)
 	g.expire(math.MaxInt)
 }
 
 // expire ends at most n leases whose time has come and returns how many.
 func (g *ledger) expire(n int) int {
 	ended := 0
-	for ; ended < n && len(g.expiring) > 0 && g.expiring[0].expiry <= g.newest.Steady; ended++ {
+	for ; ended < n && len(g.expiring) > 0 && g.expiring[0].expiry <= g.seen.last.Steady; ended++ {
 		g.drop(g.expiring[0])
 	}
 	return ended

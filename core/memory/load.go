@@ -33,16 +33,16 @@ func (s *Store) load() error {
 		return fmt.Errorf("snapshot %s: %w; Weir does not start with counters that it cannot trust: restore the file, or move it away to start with empty ones", path, err)
 	}
 	for i := range s.shards {
-		s.shards[i].newest = s.saved
+		s.shards[i].seen = s.saved
 	}
-	s.ledger.newest = s.saved
+	s.ledger.seen = s.saved
 	s.lock = lock
 	return nil
 }
 
 // clear empties a store that nobody uses.
 func (s *Store) clear() {
-	s.saved = core.Instant{}
+	s.saved = seen{}
 	for i := range s.shards {
 		s.shards[i].cells, s.shards[i].overrides = nil, nil
 	}
@@ -99,7 +99,7 @@ func (s *Store) section(kind byte, d *decoder) error {
 }
 
 func (s *Store) decodeClock(d *decoder) error {
-	s.saved = core.Instant{Wall: d.int(), Steady: d.int()}
+	s.saved = seen{core.Instant{Wall: d.int(), Steady: d.int()}, d.int()}
 	s.epoch.Store(d.uint())
 	return nil
 }

@@ -53,17 +53,18 @@ func (s *Store) write(path string) error {
 
 // encode writes everything that outlives the process.
 func (s *Store) encode(w *snapshotWriter) error {
-	now := s.ledger.newest
+	now := s.ledger.seen
 	for i := range s.shards {
-		now = latest(now, s.shards[i].newest)
+		now.join(s.shards[i].seen)
 	}
-	w.int(now.Wall)
-	w.int(now.Steady)
+	w.int(now.last.Wall)
+	w.int(now.last.Steady)
+	w.int(now.wall)
 	w.uint(s.epoch.Load())
 	w.flush(sectionClock)
 	s.encodeLimits(w)
 	for i := range s.shards {
-		s.encodeCells(w, &s.shards[i], now)
+		s.encodeCells(w, &s.shards[i], now.last)
 	}
 	w.flush(sectionCells)
 	s.ledger.encode(w)

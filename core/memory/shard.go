@@ -33,14 +33,11 @@ type shard struct {
 	cells     map[cellKey]core.Cell
 	overrides map[core.Scope]core.Attributes
 	resets    map[cellKey]uint64 // cells that were reset, and when by the store's epoch
-	newest    core.Instant
+	seen      seen
 	peak      int // the most cells since the map was made
 
 	_ [64]byte // keeps neighbours off this cache line
 }
-
-// see notes that it has been now. It requires that mu is held.
-func (sh *shard) see(now core.Instant) { sh.newest = latest(sh.newest, now) }
 
 // put adds a cell that is not there. It requires that mu is held.
 func (sh *shard) put(key cellKey, cell core.Cell) {
@@ -76,15 +73,16 @@ func (sh *shard) reset(key cellKey, epoch uint64) {
 // window. It requires that mu is held.
 func (sh *shard) fresh(now core.Instant, c *core.Charge) core.Cell {
 	cell := core.NewCell(c.Limit)
-	back := sh.newest.Wall - now.Wall
+	back := sh.seen.wall - now.Wall
 	if back <= 0 || back > maxStepBack || c.Limit.Kind != core.Fixed && c.Limit.Kind != core.Calendar {
 		return cell
 	}
-	seen := *c
+	before := *c
 	if c.Limit.Schedule != nil {
-		seen.Window = c.Limit.Schedule.At(sh.newest.Wall)
+		before.Window = c.Limit.Schedule.At(sh.seen.wall)
 	}
-	cell.Check(sh.newest, &seen)
+	now.Wall = sh.seen.wall
+	cell.Check(now, &before)
 	return cell
 }
 

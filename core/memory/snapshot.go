@@ -15,7 +15,7 @@ import (
 // appendix B.4).
 const (
 	snapshotMagic   = "WEIRSNAP"
-	snapshotVersion = 1
+	snapshotVersion = 2
 	headerSize      = len(snapshotMagic) + 8
 	frameSize       = 5
 	// sectionSize is the length of a payload at which another section begins.
@@ -138,9 +138,9 @@ func readHeader(in io.Reader, table *crc32.Table) error {
 	case crc32.Checksum(body, table) != sum:
 		return errors.New("the checksum of its header is wrong")
 	case version > snapshotVersion:
-		return fmt.Errorf("a newer Weir wrote it (format %d; this one reads up to %d)", version, snapshotVersion)
-	case version == 0:
-		return errors.New("it has format 0, which never was")
+		return fmt.Errorf("a newer Weir wrote it (format %d; this one reads %d)", version, snapshotVersion)
+	case version < snapshotVersion:
+		return fmt.Errorf("an unreleased Weir wrote it (format %d; this one reads %d)", version, snapshotVersion)
 	}
 	return nil
 }

@@ -169,6 +169,52 @@ func TestReservationOutlivesTheProcess(t *testing.T) {
 	}
 }
 
+// A wall clock that was ahead for a moment ends no window that is live, however
+// often the process is restarted, and moves none that begins later.
+func TestSaveAfterClockAhead(t *testing.T) {
+	for name, ahead := range clocksAhead {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			l := limitOf(1, core.Fixed, "fixed")
+			s := New(Options{Dir: dir})
+			takeAt(t, s, -1, 0, charges(alice, 0, l))
+			takeAt(t, s, ahead, 0, charges(bob, 1, l))
+			takeAt(t, s, 0, 1, charges(alice, 1000, l))
+			for range 2 {
+				must(t, s.Close())
+				s = New(Options{Dir: dir})
+				must(t, s.Open())
+				s.sweep(s.present(), nil)
+			}
+			defer s.Close()
+			if takeAt(t, s, 1, 2, charges(alice, 1, l)).Admitted {
+				t.Error("an orderly restart has lost a live window")
+			}
+			later := 150*minute + 1 // less than maxStepBack before three hours
+			carol := core.Scope{Hi: 3, Lo: 3}
+			if c := takeAt(t, s, later, later, charges(carol, 1, l)).Charges[0]; c.Grow > minute {
+				t.Errorf("a window of a minute ends in %d s", c.Grow/second)
+			}
+		})
+	}
+}
+
+func TestOlderSnapshot(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, snapshotName)
+	must(t, os.WriteFile(path, header(snapshotVersion-1), 0o600))
+	err := New(Options{Dir: dir}).Open()
+	if err == nil || !strings.Contains(err.Error(), "unreleased") || !strings.Contains(err.Error(), path) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// header returns a snapshot's header.
+func header(version byte) []byte {
+	head := append([]byte(snapshotMagic), version, 0, 0, 0)
+	return binary.LittleEndian.AppendUint32(head, crc32.Checksum(head, newChecksum()))
+}
+
 // What a snapshot says is what was, or it is refused: whichever bit of it is
 // flipped, wherever it ends.
 func TestCorruptSnapshot(t *testing.T) {
@@ -212,10 +258,7 @@ func TestCorruptSnapshot(t *testing.T) {
 func TestNewerSnapshot(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, snapshotName)
-	head := append([]byte(snapshotMagic), snapshotVersion+1, 0, 0, 0)
-	sum := crc32.Checksum(head, newChecksum())
-	head = append(head, byte(sum), byte(sum>>8), byte(sum>>16), byte(sum>>24))
-	must(t, os.WriteFile(path, head, 0o600))
+	must(t, os.WriteFile(path, header(snapshotVersion+1), 0o600))
 	err := New(Options{Dir: dir}).Open()
 	if err == nil || !strings.Contains(err.Error(), "newer") || !strings.Contains(err.Error(), path) {
 		t.Errorf("got %v", err)

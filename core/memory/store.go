@@ -48,7 +48,7 @@ type Store struct {
 
 	mu      sync.Mutex // guards opening and closing, and what follows
 	err     error      // why opening failed
-	saved   core.Instant
+	saved   seen
 	lock    *dirLock
 	sweeper *sweeper
 }

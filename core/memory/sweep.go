@@ -19,7 +19,7 @@ const (
 )
 
 // A sweeper drops what counts for nothing any more, in the background. Its time
-// is the newest that any operation brought: while there are none, there is
+// is the last that any operation brought: while there are none, there is
 // nothing new to drop either.
 type sweeper struct {
 	stop chan struct{}
@@ -38,7 +38,7 @@ func startSweeper(s *Store) *sweeper {
 				return
 			case <-ticker.C:
 			}
-			if now := s.newest(); now != last {
+			if now := s.present(); now != last {
 				s.sweep(now, w.stop)
 				last = now
 			}
@@ -53,18 +53,20 @@ func (w *sweeper) close() {
 	w.done.Wait()
 }
 
-// newest returns the newest time that the store has seen.
-func (s *Store) newest() core.Instant {
-	var now core.Instant
+// present returns the last time that the store has seen. Where the wall clock
+// was set back that is not the latest, at which live windows would be over.
+func (s *Store) present() core.Instant {
+	var now seen
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.Lock()
-		now = latest(now, sh.newest)
+		now.join(sh.seen)
 		sh.mu.Unlock()
 	}
 	s.ledger.mu.Lock()
 	defer s.ledger.mu.Unlock()
-	return latest(now, s.ledger.newest)
+	now.join(s.ledger.seen)
+	return now.last
 }
 
 // sweep drops everything that is over at now, until stop is closed.
@@ -83,10 +85,13 @@ func (s *Store) sweep(now core.Instant, stop <-chan struct{}) {
 	s.receipts.turn(now.Steady)
 }
 
-// sweep drops idle cells. It lets others in after every batch.
+// sweep drops the cells that are idle at now, which the shard has seen then: a
+// request whose clock was read before does not count anew in a window that is
+// over. It lets others in after every batch.
 func (sh *shard) sweep(now core.Instant) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	sh.seen.see(now)
 	seen := 0
 	for key, cell := range sh.cells {
 		if cell.Idle(now) {
@@ -118,7 +123,7 @@ func (sh *shard) shrink() {
 func (g *ledger) sweep(now core.Instant) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.newest = latest(g.newest, now)
+	g.seen.see(now)
 	for g.expire(sweepBatch) == sweepBatch {
 		g.mu.Unlock()
 		g.mu.Lock()

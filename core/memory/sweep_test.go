@@ -55,7 +55,7 @@ func TestSweepShrinks(t *testing.T) {
 		take(t, s, int64(key), key+1, alice, charges(core.Scope{Lo: key}, 1, l))
 	}
 	take(t, s, 2*minute, 1, alice, charges(alice, 3, l))
-	s.sweep(s.newest(), nil)
+	s.sweep(s.present(), nil)
 	if sh := &s.shards[0]; sh.peak != 1 || len(sh.cells) != 1 {
 		t.Errorf("a peak of %d for %d cells", sh.peak, len(sh.cells))
 	}
@@ -71,11 +71,55 @@ func TestClockSetBackAfterSweep(t *testing.T) {
 	l := limitOf(1, core.Fixed, "fixed")
 	take(t, s, 0, 1, alice, charges(alice, 1000, l))
 	take(t, s, minute, 2, bob, charges(bob, 1, l))
-	s.sweep(s.newest(), nil)
+	s.sweep(s.present(), nil)
 	back := &core.Take{Now: core.Instant{Wall: start + 30*second, Steady: start + minute}, Charges: charges(alice, 1, l)}
 	must(t, s.Take(context.Background(), back))
 	if c := back.Charges[0]; c.Grow != 90*second {
 		t.Errorf("the window ends in %d µs, want that of the later one, 90 s", c.Grow)
+	}
+}
+
+// takeAt is take at any reading of the clocks.
+func takeAt(t testing.TB, s *Store, wall, steady int64, list []core.Charge) *core.Take {
+	t.Helper()
+	op := &core.Take{Now: core.Instant{Wall: start + wall, Steady: start + steady}, Policy: "p", Charges: list}
+	must(t, s.Take(context.Background(), op))
+	return op
+}
+
+// While a wall clock is wrong by so much, windows of the right time are over.
+var clocksAhead = map[string]int64{"half an hour ahead": 30 * minute, "three hours ahead": 180 * minute}
+
+// A wall clock that was ahead for a moment ends no window that is live.
+func TestSweepAfterClockAhead(t *testing.T) {
+	for name, ahead := range clocksAhead {
+		t.Run(name, func(t *testing.T) {
+			s := newStore(t, Options{})
+			l := limitOf(1, core.Fixed, "fixed")
+			takeAt(t, s, -1, 0, charges(alice, 0, l)) // alice's cell is older than the mistake
+			takeAt(t, s, ahead, 0, charges(bob, 1, l))
+			if !takeAt(t, s, 0, 1, charges(alice, 1000, l)).Admitted {
+				t.Fatal("refused in an empty window")
+			}
+			s.sweep(s.present(), nil)
+			if takeAt(t, s, 1, 2, charges(alice, 1, l)).Admitted {
+				t.Error("admitted above the maximum of one window after a sweep")
+			}
+		})
+	}
+}
+
+// A request that was late, for its clock was read before its window was over
+// and swept, does not count in that window anew.
+func TestSweepBeforeLateRequest(t *testing.T) {
+	s := newStore(t, Options{})
+	l := limitOf(1, core.Fixed, "fixed")
+	take(t, s, 0, 1, alice, charges(alice, 1000, l))
+	take(t, s, minute, 2, bob, charges(bob, 1, l)) // in another shard
+	s.sweep(s.present(), nil)
+	late := take(t, s, minute-1, 3, alice, charges(alice, 1, l))
+	if c := late.Charges[0]; c.Grow != minute+1 {
+		t.Errorf("the window ends in %d µs, want that of the later one", c.Grow)
 	}
 }
 
@@ -143,7 +187,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		t.Errorf("left: %+v", st)
 	}
 	take(t, s, 4*remember, 3, bob, charges(bob, 1, limitOf(9, core.Fixed, "fixed")))
-	s.sweep(s.newest(), nil)
+	s.sweep(s.present(), nil)
 	if st := s.Stats(); st != (Stats{Cells: 1}) {
 		t.Errorf("left after four days: %+v", st)
 	}
