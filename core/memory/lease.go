@@ -56,7 +56,7 @@ func (g *ledger) leaseName(now core.Instant, op *core.Settle, name string, unlea
 		return g.place(b, first, func(s *slot) { g.add(s.key, -1) })
 	}
 	acted := g.place(b, first, func(s *slot) {
-		if b.held(name, s.owner, s.key.limit) {
+		if b.held(name, s.owner, s.key) {
 			g.add(s.key, -1)
 		} else {
 			g.hold(now, b, name, s.key, s.owner, s.limit)
@@ -82,10 +82,10 @@ func (g *ledger) place(b *book, first uint32, with func(*slot)) (any bool) {
 	return any
 }
 
-// held reports whether owner has a live lease of name in the limit.
-func (b *book) held(name string, owner core.Scope, limit uint64) bool {
+// held reports whether owner has a live lease of name in the cell.
+func (b *book) held(name string, owner core.Scope, key cellKey) bool {
 	for l := b.holders[name]; l != nil; l = l.next {
-		if l.owner == owner && l.key.limit == limit {
+		if l.owner == owner && l.key == key {
 			return true
 		}
 	}
@@ -168,7 +168,7 @@ func (g *ledger) leaseAbove(now core.Instant, b *book, op *core.Settle, name str
 			continue
 		}
 		any = true
-		if !b.held(name, op.Owner, c.Limit.ID) {
+		if !b.held(name, op.Owner, keyOf(c)) {
 			g.add(keyOf(c), 1)
 			g.hold(now, b, name, keyOf(c), op.Owner, c.Limit)
 		}
@@ -193,7 +193,7 @@ func (g *ledger) release(op *core.Settle) {
 	}
 }
 
-// dropAll ends owner's leases of name: one in each limit that it was leased in.
+// dropAll ends owner's leases of name: one in each cell that it was leased in.
 func (g *ledger) dropAll(b *book, name string, owner core.Scope) {
 	var next *lease
 	for l := b.holders[name]; l != nil; l = next {

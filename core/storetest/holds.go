@@ -128,7 +128,7 @@ var leaseCases = []testCase{
 	},
 	{
 		"DefinitionMerge",
-		"a name that is live for its owner is merged: the slot is freed, the TTL starts anew",
+		"a name that is live for its owner in the cell is merged: the slot is freed, the TTL starts anew",
 		func(k *kit) {
 			l := jobs(5)
 			k.lease(k.job(l, 1), "a")
@@ -143,6 +143,28 @@ var leaseCases = []testCase{
 			k.wantTold(k.release(alice, "a"), 0, 1, 0, 0)
 			k.wantTold(k.release(alice, "a"), 0, 0, 0, 1)
 			k.wantUsed(l, alice, 0)
+		},
+	},
+	{
+		"DefinitionMergeInCell",
+		"a name that is live in another cell, of another key say, is no reason to free a slot; a release ends it in all",
+		func(k *kit) {
+			l, key := jobs(1), core.Scope{Hi: alice.Hi, Lo: 2}
+			for _, scope := range []core.Scope{alice, key} {
+				op := k.admit(alice, charge(l, scope, 1))
+				k.wantTold(k.lease(op, "a"), 1, 0, 0, 0)
+				k.end(op)
+			}
+			k.refuse(alice, charge(l, alice, 1))
+			k.refuse(alice, charge(l, key, 1))
+			failed := core.Scope{Hi: alice.Hi, Lo: 3}
+			s := core.Settle{Lease: []string{"a"}, Unleased: true, Charges: []core.Charge{charge(l, failed, 1)}}
+			k.wantTold(k.outside(alice, s), 1, 0, 0, 0)
+			k.refuse(alice, charge(l, failed, 1))
+			k.wantTold(k.release(alice, "a"), 0, 1, 0, 0)
+			for _, scope := range []core.Scope{alice, key, failed} {
+				k.wantUsed(l, scope, 0)
+			}
 		},
 	},
 	{

@@ -82,7 +82,7 @@ func (m *model) leaseOne(op *core.Settle, name string, given int64) (acted bool)
 		}
 		s.places--
 		acted = true
-		if !buried && m.live(op.Policy, name, s.owner, s.limit) == nil {
+		if !buried && m.live(op.Policy, name, s.owner, s.limit, s.scope) == nil {
 			m.leases = append(m.leases, &lease{op.Policy, name, s.owner, s.limit, s.scope, op.Now.Steady + s.limit.TTL})
 		}
 	}
@@ -101,17 +101,17 @@ func (m *model) leaseOne(op *core.Settle, name string, given int64) (acted bool)
 			continue
 		}
 		acted = true
-		if m.live(op.Policy, name, op.Owner, c.Limit) == nil {
+		if m.live(op.Policy, name, op.Owner, c.Limit, c.Scope) == nil {
 			m.leases = append(m.leases, &lease{op.Policy, name, op.Owner, c.Limit, c.Scope, op.Now.Steady + c.Limit.TTL})
 		}
 	}
 	return acted
 }
 
-// live returns the owner's lease of a name in a limit.
-func (m *model) live(policy, name string, owner core.Scope, l *core.Limit) *lease {
+// live returns the owner's lease of a name in a cell.
+func (m *model) live(policy, name string, owner core.Scope, l *core.Limit, scope core.Scope) *lease {
 	for _, x := range m.leases {
-		if x.policy == policy && x.name == name && x.owner == owner && x.limit.ID == l.ID {
+		if x.policy == policy && x.name == name && x.owner == owner && x.limit.ID == l.ID && x.scope == scope {
 			return x
 		}
 	}
