@@ -160,6 +160,23 @@ func TestMaxCells(t *testing.T) {
 	take(t, s, 2*minute, 5, bob, charges(bob, 1, l, m))
 }
 
+// A request that is refused needs no cells: a count that finds no room for its
+// own is left out.
+func TestFullStoreRefuses(t *testing.T) {
+	s := newStore(t, Options{MaxCells: 2})
+	full, counted, refused := limitOf(1, core.Fixed, "full"), limitOf(2, core.Ever, "counted"), limitOf(3, core.Ever, "refused")
+	counted.Count, counted.CountRefused = true, true
+	refused.Count, refused.CountRefused = true, true
+	take(t, s, 0, 1, alice, charges(alice, 1000, full, counted))
+	op := take(t, s, 0, 2, alice, charges(alice, 1, refused, full, counted))
+	if op.Admitted || !op.Charges[1].Refused {
+		t.Error("admitted")
+	}
+	if op.Charges[0].Taken || !op.Charges[2].Taken || s.Stats().Cells != 2 {
+		t.Errorf("%+v", op.Charges)
+	}
+}
+
 // What is remembered is forgotten when nobody can ask for it any more.
 func TestNothingIsLeftBehind(t *testing.T) {
 	s := newStore(t, Options{})

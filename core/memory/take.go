@@ -16,8 +16,8 @@ type found struct {
 // inlineCells is how many charges of a request need no allocation.
 const inlineCells = 16
 
-// ErrFull is what Take answers if it would need more cells than the store may
-// have. Subjects that have cells are not affected.
+// ErrFull is what Take answers if a request that is admitted would need more
+// cells than the store may have. Subjects that have cells are not affected.
 var ErrFull = errors.New("the store has as many cells as it may")
 
 // take decides op at op.Now. It requires that held, op's locks, are held.
@@ -29,25 +29,30 @@ func (s *Store) take(held locks, op *core.Take) error {
 	for i := range op.Charges {
 		op.Admitted = op.Admitted && !op.Charges[i].Denies()
 	}
-	if !s.room(op, cells) {
+	if op.Admitted && !s.room(op, cells) {
 		return ErrFull
 	}
 	for i := range op.Charges {
-		if c := &op.Charges[i]; takes(op.Admitted, c) {
-			s.charge(op, c, cells[i])
+		c := &op.Charges[i]
+		if !takes(op.Admitted, c) || !op.Admitted && cells[i].fresh && s.full() {
+			continue // a refusal stands also where its counts find no room
 		}
+		s.charge(op, c, cells[i])
 	}
 	return nil
 }
 
-// room reports whether the cells that op needs may be made.
+// full reports whether no more cells may be made.
+func (s *Store) full() bool { return s.cells.Load() >= s.maxCells }
+
+// room reports whether the cells that op needs, which is admitted, may be made.
 func (s *Store) room(op *core.Take, cells []found) bool {
 	free := s.maxCells - s.cells.Load()
 	if free >= int64(len(op.Charges)) {
 		return true
 	}
 	for i := range op.Charges {
-		if cells[i].fresh && takes(op.Admitted, &op.Charges[i]) {
+		if cells[i].fresh && takes(true, &op.Charges[i]) {
 			free--
 		}
 	}
