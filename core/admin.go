@@ -5,6 +5,9 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
 )
 
 // A Who names somebody to an administrator's call: by subject id, or by key, as
@@ -48,15 +51,30 @@ func (e *Engine) Amend(ctx context.Context, now Instant, p *Policy, who Who, lim
 		return err
 	}
 	for _, l := range p.Limits {
-		if wanted(l, limits, op) && d.countable(l) && (l.scope.kind != perAll || op.HasCost) {
+		switch named := slices.Contains(limits, l.Name); {
+		case !wanted(l, limits, op):
+		case !d.countable(l) && named:
+			return fmt.Errorf("%w: %s counts %s", ErrUncountable, l.Name, l.scope.kind)
+		case d.countable(l) && (l.scope.kind != perAll || op.HasCost || named):
 			e.newCharge(&d, l)
 		}
+	}
+	if op.Reset && len(d.Charges) == 0 {
+		return fmt.Errorf("%w: none of the policy's limits counts per subject", ErrUncountable)
 	}
 	op.Now, op.Policy, op.Owner, op.Charges = now, p.Name, d.Owner, d.Charges
 	if op.HasCost && !op.settles() {
 		return errors.New("the policy has no limit with a settled cost for whom this names; one that counts per key needs the key")
 	}
 	return e.store.Settle(ctx, op)
+}
+
+// ErrUncountable is what Amend answers where it cannot know whom a limit counts.
+var ErrUncountable = errors.New("whom a limit counts is not known from this; one that counts per key needs the key")
+
+// String returns the kind as configurations spell it.
+func (k scopeKind) String() string {
+	return [...]string{"per subject", "per key", "per all", "per attributes of a request"}[k]
 }
 
 // wanted reports whether op is about l.
@@ -120,17 +138,55 @@ var ErrNoID = errors.New("without a directory a subject's id is the hash of 32 h
 
 // ownerOf returns the owner of a subject id, as requests have it.
 func (e *Engine) ownerOf(p *Policy, id string) (Scope, error) {
+	if owner, ok := e.fallbackOwner(p, id); ok {
+		return owner, nil
+	}
 	if e.directory != nil {
 		return e.hasher.sumString(domainSubject, id), nil
-	}
-	if hi, lo, ok := parseHex128(id); ok {
-		return Scope{hi, lo}, nil
 	}
 	if p.subject.secret() {
 		return Scope{}, ErrNoID
 	}
 	key := e.hasher.sumString(domainKey, id)
 	return Scope{key.Hi ^ p.domain, key.Lo}, nil
+}
+
+// fallbackOwner returns the owner of an id that logs tell of a subject whom no
+// directory knows.
+func (e *Engine) fallbackOwner(p *Policy, id string) (Scope, bool) {
+	if roster, ok := e.directory.(Roster); ok {
+		if _, known := roster.Subject(id); known {
+			return Scope{}, false
+		}
+	}
+	if p.subject.counts(countByIP) {
+		if prefix, err := netip.ParsePrefix(id); err == nil {
+			return e.addressOwner(prefix.Addr().String()), true
+		}
+		if addr, err := netip.ParseAddr(id); err == nil {
+			return e.addressOwner(addr.String()), true
+		}
+	}
+	for _, denied := range []Outcome{MissingCredential, UnknownCredential} {
+		if p.subject.counts(countTogether) && id == denied.String() {
+			return e.togetherOwner(p, denied), true
+		}
+	}
+	if e.directory == nil || p.subject.counts(countByKey) {
+		if hi, lo, ok := parseHex128(id); ok {
+			return Scope{hi, lo}, true
+		}
+	}
+	return Scope{}, false
+}
+
+// counts reports whether the rule counts somebody in this way.
+func (s *subjectRule) counts(kind fallbackKind) bool {
+	if s == nil {
+		return false
+	}
+	byAddress := func(c credentialSource) bool { return c.ref.Kind == RefClientIP }
+	return s.missing.kind == kind || s.unknown.kind == kind || kind == countByIP && slices.ContainsFunc(s.sources, byAddress)
 }
 
 // ParseID reads the text of a request's ID (as {weir.id} gives it), or makes an

@@ -17,13 +17,16 @@ var errTooDeep = errors.New("JSON nests too deep")
 // bodyValue returns the scalar at a path of object keys in a JSON body, or, if
 // the path's last word of several is length, the length of the array there. It is "" where
 // there is none, or the body is malformed. Of duplicate keys the largest value
-// counts: nobody knows which one the origin reads. What follows the first JSON
-// value is not looked at, as lenient origins don't.
+// counts: nobody knows which one the origin reads. Keys that differ in case are
+// duplicates, for there are decoders that do not tell them apart.
 func bodyValue(body []byte, path []string) string {
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) // a byte order mark
 	w := bodyWalk{decoder: json.NewDecoder(bytes.NewReader(body)), path: path}
 	w.decoder.UseNumber()
 	if err := w.value(0, 0); err != nil {
+		return ""
+	}
+	if _, err := w.decoder.Token(); !errors.Is(err, io.EOF) {
 		return ""
 	}
 	return w.found
@@ -66,7 +69,7 @@ func (w *bodyWalk) object(matched, depth int) error {
 			return err
 		}
 		next := -1
-		if matched >= 0 && matched < len(w.path) && key == w.path[matched] && !w.length(matched) {
+		if matched >= 0 && matched < len(w.path) && w.isKey(key, matched) {
 			next = matched + 1
 		}
 		if err := w.value(next, depth+1); err != nil {
@@ -87,6 +90,12 @@ func (w *bodyWalk) array(matched, depth int) error {
 		w.find(strconv.Itoa(n))
 	}
 	return w.closing()
+}
+
+// isKey reports whether the key is the path's next word.
+func (w *bodyWalk) isKey(key json.Token, matched int) bool {
+	text, ok := key.(string)
+	return ok && strings.EqualFold(text, w.path[matched]) && !w.length(matched)
 }
 
 // length reports whether all that is left of the path is the word length, which

@@ -61,6 +61,7 @@ func (k *limitCompiler) options(kind Kind, c *LimitConfig) {
 		{"rate", !c.Rate.IsZero(), []Kind{Bucket}},
 		{"until", c.Until != "", []Kind{Hold}},
 		{"ttl", c.TTL != 0, []Kind{Hold}},
+		{"retry", c.Retry != 0, []Kind{Hold}},
 	}
 	for _, o := range options {
 		if o.set && !slices.Contains(o.kinds, kind) {

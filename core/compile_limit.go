@@ -127,8 +127,11 @@ func (k *limitCompiler) max(l *Limit, c *LimitConfig) {
 	case c.Max.Attribute == "" && c.Max.Value.IsText():
 		k.errorf(k.path+".max", "%q is not a number, unlimited, or {subject.ATTRIBUTE}", clip(c.Max.Value.String()))
 	}
-	if !l.Settled {
+	switch {
+	case !l.Settled:
 		k.whole(k.path+".max", c.Max)
+	case c.Max.Value.kind == numberValue && c.Max.Value.units > MaxAmount/Million:
+		k.errorf(k.path+".max", "%s is larger than %d, the most that settled costs can add up to", c.Max.Value, MaxAmount/Million)
 	}
 	k.attributeDefault(k.path+".max", c.Max)
 }
@@ -269,6 +272,8 @@ func (k *limitCompiler) rule(path string, c *MatchConfig) rule {
 	for i, m := range c.Methods {
 		if m == "" || strings.ToUpper(m) != m || strings.ContainsAny(m, " /{}*,") {
 			k.errorf(fmt.Sprintf("%s.methods[%d]", path, i), "%q is not a method in upper case", clip(m))
+		} else if w := nearMethod(m); w != "" {
+			k.errorf(fmt.Sprintf("%s.methods[%d]", path, i), "unknown method %q; did you mean %q?", clip(m), w)
 		}
 	}
 	for i, p := range c.Paths {
@@ -303,6 +308,27 @@ func (k *limitCompiler) limitBit(path, name string) uint64 {
 	if i, ok := k.index[name]; ok {
 		return 1 << i
 	}
+	if upper := strings.ToUpper(name); slices.Contains(methods, upper) {
+		k.errorf(path, "there is no limit %q; did you mean the method %q?", clip(name), upper)
+		return 0
+	}
 	k.errorf(path, "there is no limit %q%s", clip(name), DidYouMean(name, sortedKeys(k.index)))
 	return 0
+}
+
+// methods are those of RFC 9110, section 9, and RFC 5789.
+var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"}
+
+// nearMethod returns the method that an unknown one was most likely meant to be:
+// one letter away.
+func nearMethod(m string) string {
+	if slices.Contains(methods, m) {
+		return ""
+	}
+	for _, w := range methods {
+		if editDistance(m, w) == 1 {
+			return w
+		}
+	}
+	return ""
 }

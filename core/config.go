@@ -1,6 +1,9 @@
 package core
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+)
 
 // Config is the canonical form of a configuration: what Caddy's native JSON
 // holds of the engine, and what a Caddyfile adapts to.
@@ -161,7 +164,9 @@ func (c *CostConfig) UnmarshalJSON(b []byte) error {
 		return nil
 	}
 	type plain CostConfig
-	return json.Unmarshal(b, (*plain)(c))
+	decoder := json.NewDecoder(bytes.NewReader(b))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode((*plain)(c))
 }
 
 // HeadersConfig is a dialect of rate limit headers.

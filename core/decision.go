@@ -44,6 +44,9 @@ type Decision struct {
 
 	Policy  *Policy
 	Outcome Outcome
+	// Shadowed is what a policy in shadow would have made of a request that it
+	// let pass, other than Denied; Passed if nothing.
+	Shadowed Outcome
 	// Err is the store's or directory's failure, whatever the Outcome.
 	Err error
 	// Delay in µs, less than a millisecond, is how long the door must wait
@@ -78,7 +81,7 @@ func (d *Decision) Reset() {
 	clear(d.inline[:min(len(d.Charges), maxCharges)])
 	clear(d.settling[:d.settled])
 	d.Take, d.settle, d.anonymous = Take{}, Settle{}, Subject{}
-	d.Policy, d.Outcome, d.Err, d.Delay, d.UsageIndex = nil, Passed, nil, 0, 0
+	d.Policy, d.Outcome, d.Shadowed, d.Err, d.Delay, d.UsageIndex = nil, Passed, Passed, nil, 0, 0
 	d.Key, d.request, d.store, d.settled, d.finished = Scope{}, nil, nil, 0, false
 }
 

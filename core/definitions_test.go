@@ -21,7 +21,7 @@ var definitions = map[string][]string{
 	"Settled cost":                       {"TestDefinitionSettledCost", "TestDefinitionReserve", "TestDefinitionSettlingIsRetried", "TestDefinitionRetryQueueIsBounded", "TestGenerations"},
 	"Holds":                              {"DefinitionLease", "DefinitionMerge", "DefinitionSeveralIDs", "DefinitionIDsLeftOver", "DefinitionOvertaking", "DefinitionOvertakingForgotten", "DefinitionReleaseOwnFirst", "DefinitionReleaseInPolicy", "DefinitionReleaseTwice", "DefinitionTTL", "TestDefinitionUnleasedSlot"},
 	"When a slot ends":                   {"TestSlotEndsBeforeTheLastByte", "TestSlotEndsHoweverTheHandlerEnds", "TestNextRequestAfterTheLastByte", "TestSequentialRequestsUnderAHold"},
-	"Shadow":                             {"TestDefinitionShadow", "TestDefinitionUnlimitedShadowsAndCountsAreSilent"},
+	"Shadow":                             {"TestDefinitionShadow", "TestDefinitionShadowNeverDenies", "TestDefinitionShadowLimitReadsNoBody", "TestDefinitionUnlimitedShadowsAndCountsAreSilent"},
 	"Paths":                              {"TestDefinitionPaths", "TestDefinitionPreflight"},
 	"Bodies":                             {"TestDefinitionBodies", "TestDefinitionBodyLimit"},
 	"One request, one charge":            {"TestOneRequestIsChargedOnce"},

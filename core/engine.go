@@ -70,19 +70,27 @@ func (e *Engine) Decide(ctx context.Context, now Instant, p *Policy, r *Request,
 	d.Now, d.Plans, d.Take.Policy = now, p.Plans, p.Name
 	m := p.match(r)
 	usage := p.usageIndex(r, &m)
-	if m.preflight && m.charged == 0 && usage < 0 {
+	if m.preflight && m.charged|m.refusable == 0 && usage < 0 {
 		d.Outcome = Passed
 		return
 	}
-	if !e.identify(ctx, d) {
-		return
+	if e.identify(ctx, d) {
+		e.count(ctx, d, &m, usage)
 	}
+	if p.Config.Shadow && d.Outcome != Admitted && d.Outcome != Usage {
+		d.Shadowed, d.Outcome = d.Outcome, Passed
+		d.forget()
+	}
+}
+
+// count charges d's request, or has it answered with what was used.
+func (e *Engine) count(ctx context.Context, d *Decision, m *matches, usage int) {
 	d.ID = ID{e.nonce, e.counter.Add(1)}
 	d.Charges = d.inline[:0]
 	if usage >= 0 {
 		d.UsageIndex = usage
-		e.chargeUsage(d, &m)
-	} else if err := e.charge(d, &m); err != nil {
+		e.chargeUsage(d, m)
+	} else if err := e.charge(d, m); err != nil {
 		d.Outcome = BodyTooLarge
 		d.forget()
 		return
@@ -114,6 +122,10 @@ func (e *Engine) charge(d *Decision, m *matches) error {
 			c.Cost = l.Reserve
 		case charged:
 			cost, err := l.costOf(d.request, m).of(d, d.Policy.oversize)
+			if err != nil && (l.Shadow || l.Count) { // they deny nobody
+				d.Charges = d.Charges[:len(d.Charges)-1]
+				continue
+			}
 			if err != nil {
 				return err
 			}
@@ -131,7 +143,10 @@ func (e *Engine) charge(d *Decision, m *matches) error {
 func (e *Engine) chargeUsage(d *Decision, m *matches) {
 	for i, l := range d.Policy.Limits {
 		c := e.newCharge(d, l)
-		c.Cost, c.Peek = 1, !l.Count || m.charged>>i&1 == 0
+		c.Peek = !l.Count || m.charged>>i&1 == 0
+		if !c.Peek {
+			c.Cost, _ = l.costOf(d.request, m).of(d, d.Policy.oversize)
+		}
 	}
 }
 
@@ -165,6 +180,7 @@ func (e *Engine) take(ctx context.Context, d *Decision, usage bool) {
 	switch {
 	case d.store == nil && (e.onStoreError != "allow" || usage):
 		d.Outcome = StoreFailed
+		d.forget()
 	case d.store == nil:
 		d.Outcome = Admitted
 		d.forget()
@@ -180,7 +196,6 @@ func (e *Engine) take(ctx context.Context, d *Decision, usage bool) {
 
 // forget marks charges whose state nobody knows: nothing is told of them.
 func (d *Decision) forget() {
-	d.Admitted = true
 	for i := range d.Charges {
 		d.Charges[i].State = State{}
 		d.Charges[i].Peek = true

@@ -359,7 +359,8 @@ func TestUsage(t *testing.T) {
 	w := newWorld(t, `{`+keyed+`"limits":[
 		{"name":"daily","kind":"calendar","unit":"day","zone":"UTC","max":1,"match":[{"methods":["POST"]}]},
 		{"name":"today","kind":"calendar","unit":"day","zone":"UTC","count":true,"refused":true},
-		{"name":"posts","kind":"ever","count":true,"match":[{"methods":["POST"]}]}],
+		{"name":"posts","kind":"ever","count":true,"match":[{"methods":["POST"]}]},
+		{"name":"weighed","kind":"ever","count":true,"cost":{"amount":5}}],
 		"usage":[{"methods":["GET"],"paths":["/usage"],"body":"{}"}]}`, nil)
 	w.admit("POST /", "k")
 	w.deny("POST /", "k")
@@ -367,6 +368,7 @@ func TestUsage(t *testing.T) {
 	w.used(d, "daily", 1, 0)
 	w.used(d, "today", 3, core.Unlimited)
 	w.used(d, "posts", 1, core.Unlimited)
+	w.used(d, "weighed", 10, core.Unlimited)
 	w.used(w.want(w.do("GET /usage", "k"), core.Usage), "today", 4, core.Unlimited)
 }
 

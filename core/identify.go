@@ -78,16 +78,16 @@ func (e *Engine) identify(ctx context.Context, d *Decision) bool {
 	}
 	credential, from := p.subject.credential(d.request)
 	if credential == "" {
-		return e.fallback(d, &p.subject.missing, "", MissingCredential)
+		return e.fallback(ctx, d, &p.subject.missing, "", MissingCredential)
 	}
 	if e.directory == nil {
 		e.ownSubject(d, credential, from)
-		return d.hasPlan()
+		return e.hasPlan(ctx, d)
 	}
 	subject, err := e.directory.Lookup(ctx, credential)
 	switch {
 	case errors.Is(err, ErrUnknownCredential):
-		return e.fallback(d, &p.subject.unknown, credential, UnknownCredential)
+		return e.fallback(ctx, d, &p.subject.unknown, credential, UnknownCredential)
 	case err != nil:
 		d.Outcome, d.Err = DirectoryFailed, err
 		return false
@@ -97,17 +97,24 @@ func (e *Engine) identify(ctx context.Context, d *Decision) bool {
 	if p.perKey {
 		d.Key = e.hasher.sumString(domainKey, credential)
 	}
-	return d.hasPlan()
+	return e.hasPlan(ctx, d)
 }
 
-// hasPlan reports whether d's subject has a row of plans, and sets the outcome
-// where it has none.
-func (d *Decision) hasPlan() bool {
-	_, ok := d.Plans.Row(d.Subject.Plan)
-	if !ok {
-		d.Outcome = UnknownPlan
+// hasPlan reports whether d's subject has a row of plans: that of its record,
+// the default one, or that of a plan that was set on it. It sets the outcome
+// where there is none.
+func (e *Engine) hasPlan(ctx context.Context, d *Decision) bool {
+	if _, ok := d.Plans.Row(d.Subject.Plan); ok {
+		return true
 	}
-	return ok
+	read := Take{Now: d.Now, Owner: d.Owner, Policy: d.Policy.Name}
+	if err := e.store.Read(ctx, &read); err == nil {
+		if _, ok := d.Plans.rows[read.Overrides.Get("plan").String()]; ok {
+			return true
+		}
+	}
+	d.Outcome = UnknownPlan
+	return false
 }
 
 // ownSubject makes a credential its own subject, as where there is no
@@ -117,31 +124,46 @@ func (e *Engine) ownSubject(d *Decision, credential string, from *Ref) {
 	if !from.Secret() {
 		d.anonymous.ID = credential
 	}
+	if from.Kind == RefClientIP {
+		d.Owner = e.addressOwner(credential)
+		d.Key = d.Owner
+		return
+	}
 	d.Key = e.hasher.sumString(domainKey, credential)
 	d.Owner = Scope{d.Key.Hi ^ d.Policy.domain, d.Key.Lo}
 }
 
 // fallback counts a request without a known credential, or denies it.
-func (e *Engine) fallback(d *Decision, f *fallback, credential string, denied Outcome) bool {
+func (e *Engine) fallback(ctx context.Context, d *Decision, f *fallback, credential string, denied Outcome) bool {
 	switch f.kind {
 	case denyFallback:
 		d.Outcome = denied
 		return false
 	case countByIP:
 		ip, _ := d.request.attribute(&clientIPRef)
-		var buf [64]byte
 		d.anonymous.ID = ip
-		d.Owner = e.hasher.sumBytes(domainClientIP, appendAddress(buf[:0], ip))
+		d.Owner = e.addressOwner(ip)
 	case countTogether:
 		d.anonymous.ID = denied.String()
-		d.Owner = e.hasher.sumString(domainAnonymous^d.Policy.domain, denied.String())
+		d.Owner = e.togetherOwner(d.Policy, denied)
 	case countByKey:
 		d.Owner = e.hasher.sumString(domainUnknownKey, credential)
 	}
 	d.anonymous.Plan = f.plan
 	d.Subject = &d.anonymous
 	d.Key = d.Owner
-	return d.hasPlan()
+	return e.hasPlan(ctx, d)
+}
+
+// addressOwner returns the owner of an address: IPv6 by /64.
+func (e *Engine) addressOwner(ip string) Scope {
+	var buf [64]byte
+	return e.hasher.sumBytes(domainClientIP, appendAddress(buf[:0], ip))
+}
+
+// togetherOwner returns the owner of all who are counted together.
+func (e *Engine) togetherOwner(p *Policy, denied Outcome) Scope {
+	return e.hasher.sumString(domainAnonymous^p.domain, denied.String())
 }
 
 // SubjectID returns the subject's id for logs and answers: what the directory

@@ -87,11 +87,38 @@ func ParseRef(s string) (Ref, error) {
 			return Ref{Kind: p.kind, Name: name, Text: p.short + name}, nil
 		}
 	}
+	if meant := mistyped(body); meant != "" {
+		return Ref{}, fmt.Errorf("unknown attribute %q; did you mean {%s}?", clip(s), clip(meant))
+	}
 	return Ref{Kind: RefOther, Name: body, Text: body}, nil
 }
 
 // Secret reports whether the attribute may carry a credential, so that it is
-// never told to anybody.
+// never told to anybody: all may but an address, a host, a method, and who
+// Caddy has authenticated.
 func (r *Ref) Secret() bool {
-	return r.Kind == RefHeader || r.Kind == RefQuery || r.Kind == RefCookie
+	switch r.Kind {
+	case RefMethod, RefHost, RefClientIP:
+		return false
+	case RefOther:
+		return !strings.HasPrefix(r.Text, "http.auth.user.") && r.Text != "http.request.remote.host"
+	}
+	return true
+}
+
+// mistyped returns the placeholder that one which nobody knows was most likely
+// meant to be: one letter away from a known one.
+func mistyped(body string) string {
+	for _, n := range refNames {
+		if len(n.short) > 5 && editDistance(body, n.short) == 1 {
+			return n.short
+		}
+	}
+	word, name, dotted := strings.Cut(body, ".")
+	for _, p := range refPrefixes {
+		if short := strings.TrimSuffix(p.short, "."); dotted && len(short) > 4 && editDistance(word, short) == 1 {
+			return p.short + name
+		}
+	}
+	return ""
 }

@@ -1,6 +1,10 @@
 package core
 
-import "context"
+import (
+	"context"
+	"errors"
+	"slices"
+)
 
 // Heard is what became of a Voice.
 type Heard struct {
@@ -18,14 +22,14 @@ type Heard struct {
 // before the response's headers go out, and again for trailers.
 func (e *Engine) Hear(ctx context.Context, now Instant, d *Decision, v *Voice) Heard {
 	heard := Heard{Invalid: v.Invalid}
-	if d.Outcome != Admitted {
-		heard.Ignored = len(v.Lease) + len(v.Release) + len(v.Set)
-		return heard
-	}
 	op := d.settlement(now)
-	op.HasCost, op.Cost = v.HasCost, v.Cost
-	op.Lease, op.Release, op.Set = v.Lease, v.Release, v.Set
-	op.Unleased = d.store == nil
+	op.Release = v.Release
+	if d.Outcome == Admitted {
+		op.HasCost, op.Cost, op.Lease, op.Set = v.HasCost, v.Cost, v.Lease, v.Set
+		op.Unleased = d.store == nil
+	} else { // who was not admitted has nothing to settle
+		heard.Ignored = len(v.Lease) + len(v.Set)
+	}
 	if d.Policy.subject == nil && len(op.Set) > 0 {
 		heard.Ignored, op.Set = len(op.Set), nil
 	}
@@ -37,24 +41,30 @@ func (e *Engine) Hear(ctx context.Context, now Instant, d *Decision, v *Voice) H
 		return heard
 	}
 	heard.Err = e.settle(ctx, d.store, op)
+	if d.store != nil && d.store == e.local {
+		heard.Err = errors.Join(heard.Err, e.settleLasting(ctx, op))
+	}
 	heard.Leased, heard.Released, heard.Duplicate = op.Leased, op.Released, op.Duplicate
 	heard.Ignored += op.Ignored
 	d.keepSlots(op)
 	return heard
 }
 
+// settleLasting tells the engine's own store what outlasts a failure of it,
+// during which a request was decided locally: releases, and attributes set.
+func (e *Engine) settleLasting(ctx context.Context, op *Settle) error {
+	if len(op.Release)+len(op.Set) == 0 {
+		return nil
+	}
+	lasting := Settle{Now: op.Now, ID: op.ID, Policy: op.Policy, Owner: op.Owner, Release: op.Release, Set: op.Set}
+	return e.settle(ctx, e.store, &lasting)
+}
+
 // settable returns what of set makes sense in the policy, and invalid increased
 // by the rest: texts for attributes that cap, and plans that do not exist.
 func (p *Policy) settable(set Attributes, invalid int) (Attributes, int) {
-	kept := set[:0:len(set)]
-	for _, a := range set {
-		if p.Sensible(a) {
-			kept = append(kept, a)
-		} else {
-			invalid++
-		}
-	}
-	return kept, invalid
+	kept := slices.DeleteFunc(slices.Clone(set), func(a Attribute) bool { return !p.Sensible(a) })
+	return kept, invalid + len(set) - len(kept)
 }
 
 // Sensible reports whether an attribute can be set on the policy's subjects: a
@@ -81,18 +91,19 @@ func (p *Policy) caps(attribute string) bool {
 }
 
 // Finish ends the slots of d's request that the origin did not lease. It may be
-// called more than once.
-func (e *Engine) Finish(now Instant, d *Decision) {
+// called more than once. An error is the store's; the engine tries again in the
+// background.
+func (e *Engine) Finish(now Instant, d *Decision) error {
 	if d.finished {
-		return
+		return nil
 	}
 	d.finished = true
 	if d.Outcome != Admitted || d.store == nil || !d.lasting() {
-		return
+		return nil
 	}
 	op := d.settlement(now)
 	op.End = true
-	_ = e.settle(context.Background(), d.store, op)
+	return e.settle(context.Background(), d.store, op)
 }
 
 // Holding reports whether ending d's request frees something.
@@ -153,10 +164,18 @@ func (d *Decision) keepSlots(op *Settle) {
 	}
 }
 
-// settle asks the store, and leaves what fails to the retry queue.
+// errQueued says that a settlement waits behind an earlier one of its request.
+var errQueued = errors.New("an earlier settlement of the request waits for the store")
+
+// settle asks the store, and leaves what fails to the retry queue. What follows
+// something that waits there queues behind it, so that a request's end does not
+// overtake its leases.
 func (e *Engine) settle(ctx context.Context, s Store, op *Settle) error {
 	if s == nil {
 		s = e.store
+	}
+	if e.retries.follow(s, op) {
+		return errQueued
 	}
 	err := s.Settle(ctx, op)
 	if err != nil {

@@ -53,8 +53,11 @@ func ParseValue(s string) Value {
 // IsZero reports whether there is no value.
 func (v Value) IsZero() bool { return v.kind == noValue }
 
-// IsText reports whether the value is a text, which caps nothing.
-func (v Value) IsText() bool { return v.kind == textValue }
+// IsText reports whether the value is a text, and none of a number.
+func (v Value) IsText() bool {
+	_, ok := v.amount(1)
+	return v.kind == textValue && !ok
+}
 
 // String returns the value as configurations spell it: numbers without
 // trailing zeros; "" for no value.
@@ -118,6 +121,10 @@ func (v Value) amount(scale int64) (n int64, ok bool) {
 		return Unlimited, true
 	case numberValue:
 		return scaled(v.units, v.micro, scale), true
+	case textValue: // "10" in quotes
+		if units, micro, err := parseDecimal(v.text); err == nil {
+			return scaled(units, micro, scale), true
+		}
 	}
 	return 0, false
 }

@@ -1,6 +1,9 @@
 package core
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // The origin's response headers, in canonical form.
 const (
@@ -16,7 +19,7 @@ const (
 const (
 	// maxNames is how many leases, releases or attributes one response may name.
 	maxNames = 1024
-	// maxNameLength in bytes is how long an attribute's text may be.
+	// maxTextLength in bytes is how long an attribute's text may be.
 	maxTextLength = 256
 )
 
@@ -72,19 +75,33 @@ func (v *Voice) addCost(item string) {
 // ParseCost reads a decimal cost from 0 as millionths; decimals past the sixth
 // round up, so that no spending is lost.
 func ParseCost(s string) (millionths int64, ok bool) {
+	if strings.ContainsAny(s, "eE") {
+		f, err := strconv.ParseFloat(s, 64)
+		if err != nil || f > float64(MaxAmount) {
+			return 0, false
+		}
+		s = strconv.FormatFloat(f, 'f', -1, 64)
+	}
 	whole, frac, _ := strings.Cut(s, ".")
 	up := int64(0)
 	if len(frac) > 6 && digits(frac) {
 		if strings.Trim(frac[6:], "0") != "" {
 			up = 1
 		}
-		s = whole + "." + frac[:6]
+		frac = frac[:6]
 	}
-	units, micro, err := parseDecimal(s)
-	if err != nil || strings.HasPrefix(s, "-") || units > MaxAmount/Million-1 {
+	if whole == "" && frac != "" {
+		whole = "0"
+	}
+	if frac != "" {
+		whole += "." + frac
+	}
+	units, micro, err := parseDecimal(whole)
+	if err != nil || strings.HasPrefix(whole, "-") || units > MaxAmount/Million {
 		return 0, false
 	}
-	return units*Million + micro + up, true
+	millionths = units*Million + micro + up
+	return millionths, millionths <= MaxAmount
 }
 
 // names reads ids of leases.

@@ -21,7 +21,7 @@ func TestParseVoice(t *testing.T) {
 
 // TestVoiceInvalid: what cannot be read is counted and has no effect.
 func TestVoiceInvalid(t *testing.T) {
-	for _, cost := range []string{"x", "-1", "1.2.3", "0x10", "NaN", "Inf", "1e400", "9007199254740991"} {
+	for _, cost := range []string{"x", "-1", "1.2.3", "0x10", "NaN", "Inf", "1e400", "9007199254740991", "9007199254.740992", ".", "-1e3"} {
 		if v := ParseVoice([]string{cost}, nil, nil, nil); v.HasCost || v.Invalid != 1 {
 			t.Errorf("%q: %+v", cost, v)
 		}
@@ -38,6 +38,7 @@ func TestCostRoundsUp(t *testing.T) {
 	for in, want := range map[string]int64{
 		"0.042": 42_000, "1": 1_000_000, "0.1234561": 123_457, "0.1234560": 123_456,
 		"0.0000001": 1, "2.50": 2_500_000, "0": 0, "1e-3": 1000,
+		"1e-07": 1, "1.23456789e-05": 13, ".5": 500_000, "9007199254.740991": MaxAmount,
 	} {
 		if got, ok := ParseCost(in); !ok || got != want {
 			t.Errorf("%s: got %d, %v, want %d", in, got, ok, want)

@@ -1,0 +1,112 @@
+package core_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weirhq/weir/core"
+	"github.com/weirhq/weir/core/memory"
+)
+
+const leased = `{` + keyed + `"limits":[
+	{"name":"jobs","match":[{"methods":["POST"]}],"kind":"hold","until":"released","ttl":"24h","max":1},
+	{"name":"r","kind":"rolling","window":"1m","max":"{subject.n} else 100"}]}`
+
+// TestReleaseInAnyResponse: whoever's request it answers, also one that passed
+// uncounted, or was refused and answered by an error route.
+func TestReleaseInAnyResponse(t *testing.T) {
+	w := newWorld(t, leased, nil)
+	for _, answered := range []func() *core.Decision{
+		func() *core.Decision {
+			return w.want(w.do("OPTIONS /", "", "header.Access-Control-Request-Method", "POST"), core.Passed)
+		},
+		func() *core.Decision { return w.deny("POST /", "k") },
+		func() *core.Decision { return w.want(w.do("GET /", ""), core.MissingCredential) },
+	} {
+		w.end(w.admit("POST /", "k"), core.HeaderLease, "j")
+		if heard := w.hear(answered(), core.HeaderRelease, "j", core.HeaderSet, "n=1", core.HeaderLease, "x"); heard.Released != 1 || heard.Ignored != 2 {
+			t.Errorf("%+v", heard)
+		}
+		w.used(w.look("k"), "jobs", 0, 1)
+	}
+}
+
+// TestVoiceIsHeardUnchanged: several policies may hear the same.
+func TestVoiceIsHeardUnchanged(t *testing.T) {
+	w := newWorld(t, leased, nil)
+	v := core.ParseVoice(nil, nil, nil, []string{"n=many, tier=x"})
+	before := slices.Clone(v.Set)
+	if heard := w.engine.Hear(context.Background(), w.now, w.admit("GET /", "k"), &v); heard.Invalid != 1 {
+		t.Errorf("%+v", heard)
+	}
+	if !slices.Equal(v.Set, before) {
+		t.Errorf("the voice became %v", v.Set)
+	}
+}
+
+// TestLocalDecisionsSettleWhatLasts: releases and attributes reach the store
+// that failed, when it is back.
+func TestLocalDecisionsSettleWhatLasts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &failing{Store: memory.New(memory.Options{})}
+		local := memory.New(memory.Options{})
+		w := newWorldOn(t, leased, core.Options{Store: store, Local: local, OnStoreError: "local"})
+		t.Cleanup(func() { _, _ = store.Close(), local.Close() })
+		w.end(w.admit("POST /", "k"), core.HeaderLease, "j")
+		store.broken.Store(true)
+		d := w.admit("GET /", "k")
+		v := core.ParseVoice(nil, nil, []string{"j"}, []string{"n=7"})
+		if heard := w.engine.Hear(context.Background(), w.now, d, &v); heard.Err == nil {
+			t.Error("no error")
+		}
+		if err := w.engine.Finish(w.now, d); err != nil {
+			t.Error(err)
+		}
+		store.broken.Store(false)
+		time.Sleep(2 * time.Second)
+		state := w.look("k")
+		w.used(state, "jobs", 0, 1)
+		if got := state.Charge("r").Max; got != 7 {
+			t.Errorf("max %d", got)
+		}
+	})
+}
+
+// failsOnce is a store whose next Settle fails.
+type failsOnce struct {
+	core.Store
+	fail bool
+}
+
+func (s *failsOnce) Settle(ctx context.Context, op *core.Settle) error {
+	if s.fail {
+		s.fail = false
+		return errBroken
+	}
+	return s.Store.Settle(ctx, op)
+}
+
+// TestEndWaitsForTheLease: what is settled again is not overtaken by what its
+// request says later.
+func TestEndWaitsForTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &failsOnce{Store: memory.New(memory.Options{})}
+		w := newWorldOn(t, leased, core.Options{Store: store})
+		t.Cleanup(func() { _ = store.Close() })
+		d := w.admit("POST /", "k")
+		store.fail = true
+		v := core.ParseVoice(nil, []string{"j"}, nil, nil)
+		if heard := w.engine.Hear(context.Background(), w.now, d, &v); heard.Err == nil {
+			t.Error("no error")
+		}
+		if err := w.engine.Finish(w.now, d); err == nil {
+			t.Error("the end overtook the lease")
+		}
+		time.Sleep(5 * time.Second)
+		w.used(w.look("k"), "jobs", 1, 0)
+		w.deny("POST /", "k")
+	})
+}
