@@ -44,7 +44,7 @@ func (s *Store) load() error {
 func (s *Store) clear() {
 	s.saved = seen{}
 	for i := range s.shards {
-		s.shards[i].cells, s.shards[i].overrides = nil, nil
+		s.shards[i].cells, s.shards[i].overrides, s.shards[i].resets = nil, nil, nil
 	}
 	s.overrides.Store(0)
 	s.cells.Store(0)
@@ -79,6 +79,8 @@ func (s *Store) section(kind byte, d *decoder) error {
 		one = s.decodeLimit
 	case sectionCells:
 		one = s.decodeCell
+	case sectionResets:
+		one = s.decodeReset
 	case sectionLeases:
 		one = s.decodeLease
 	case sectionOverrides:
@@ -124,6 +126,12 @@ func (s *Store) decodeCell(d *decoder) error {
 	sh := &s.shards[s.shardOf(key.scope)]
 	sh.remove(key)
 	sh.put(key, cell)
+	return nil
+}
+
+func (s *Store) decodeReset(d *decoder) error {
+	key := d.key()
+	s.shards[s.shardOf(key.scope)].emptied(key, d.uint())
 	return nil
 }
 

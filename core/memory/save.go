@@ -67,6 +67,10 @@ func (s *Store) encode(w *snapshotWriter) error {
 		s.encodeCells(w, &s.shards[i], now.last)
 	}
 	w.flush(sectionCells)
+	for i := range s.shards {
+		encodeResets(w, s.shards[i].resets)
+	}
+	w.flush(sectionResets)
 	s.ledger.encode(w)
 	for i := range s.shards {
 		if err := encodeOverrides(w, s.shards[i].overrides); err != nil {
@@ -109,6 +113,14 @@ func (s *Store) encodeCells(w *snapshotWriter, sh *shard, now core.Instant) {
 		w.key(key)
 		w.b = core.AppendCell(w.b, cell)
 		w.filled(sectionCells)
+	}
+}
+
+func encodeResets(w *snapshotWriter, resets map[cellKey]uint64) {
+	for key, epoch := range resets {
+		w.key(key)
+		w.uint(epoch)
+		w.filled(sectionResets)
 	}
 }
 

@@ -57,10 +57,15 @@ func (sh *shard) remove(key cellKey) {
 	}
 }
 
-// reset drops a cell, and remembers that entries from before epoch have nothing
-// to give back. It requires that mu is held.
+// reset drops a cell. It requires that mu is held.
 func (sh *shard) reset(key cellKey, epoch uint64) {
 	sh.remove(key)
+	sh.emptied(key, epoch)
+}
+
+// emptied remembers that entries from before epoch have nothing to give back to
+// the cell. It requires that mu is held.
+func (sh *shard) emptied(key cellKey, epoch uint64) {
 	if sh.resets == nil || len(sh.resets) >= maxResets {
 		sh.resets = make(map[cellKey]uint64)
 	}

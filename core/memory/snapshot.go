@@ -32,10 +32,11 @@ const (
 	sectionOverrides
 	sectionSettled
 	sectionReserved
+	sectionResets
 )
 
 var sectionNames = [...]string{
-	"none", "end", "clock", "limits", "cells", "leases", "overrides", "settled", "reserved",
+	"none", "end", "clock", "limits", "cells", "leases", "overrides", "settled", "reserved", "resets",
 }
 
 func sectionName(kind byte) string {

@@ -169,6 +169,34 @@ func TestReservationOutlivesTheProcess(t *testing.T) {
 	}
 }
 
+// What was reserved before a reset is not given back after it, in another
+// process either: of a request that had ended by then or not.
+func TestResetOutlivesTheProcess(t *testing.T) {
+	dir := t.TempDir()
+	budget := snapshotLimits()[6]
+	s := New(Options{Dir: dir})
+	ended, running := take(t, s, 0, 1, alice, charges(alice, 5, budget)), take(t, s, 0, 2, alice, charges(alice, 5, budget))
+	end := func(op *core.Take) {
+		settle(t, s, 0, core.Settle{ID: op.ID, Owner: alice, Charges: op.Charges, End: true})
+	}
+	end(ended)
+	settle(t, s, 0, core.Settle{Owner: alice, Charges: charges(alice, 0, budget), Reset: true})
+	end(running)
+	later := take(t, s, 0, 3, alice, charges(alice, 9, budget))
+	end(later)
+	for range 2 {
+		must(t, s.Close())
+		s = New(Options{Dir: dir, Shards: 4})
+	}
+	defer s.Close()
+	for i, op := range []*core.Take{ended, running, later} {
+		settle(t, s, second, core.Settle{ID: op.ID, Owner: alice, Charges: charges(alice, 0, budget), HasCost: true})
+		if n, want := usedOf(t, s, budget), []int64{9, 9, 0}[i]; n != want {
+			t.Errorf("%d used, want %d", n, want)
+		}
+	}
+}
+
 // A wall clock that was ahead for a moment ends no window that is live, however
 // often the process is restarted, and moves none that begins later.
 func TestSaveAfterClockAhead(t *testing.T) {
