@@ -45,7 +45,8 @@ type Lease struct {
 	Name, Limit string
 	// Scope of the cell that counts it.
 	Scope core.Scope
-	// Expires in µs of the store's steady clock; TTL in µs.
+	// Expires in µs of the door's wall clock, as far as can be foreseen; TTL in
+	// µs.
 	Expires, TTL int64
 }
 
@@ -69,7 +70,7 @@ func (s *Store) Leases(now core.Instant, policy string, owner core.Scope) ([]Lea
 	list := make([]Lease, len(found))
 	for i, l := range found {
 		limit, _ := s.limits.get(l.key.limit)
-		list[i] = Lease{l.name, limit.Name, l.key.scope, l.expiry, l.ttl}
+		list[i] = Lease{l.name, limit.Name, l.key.scope, now.Wall + l.expiry - now.Steady, l.ttl}
 	}
 	return list, nil
 }

@@ -16,6 +16,26 @@ func TestStoreOfOneShard(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) core.Store { return newStore(t, Options{Shards: 1}) })
 }
 
+// A lease ends on the store's steady clock, which may be ahead of the door's
+// after a restart; people are told when that is on theirs.
+func TestLeaseExpiresOnWallClock(t *testing.T) {
+	dir := t.TempDir()
+	s := New(Options{Dir: dir})
+	take(t, s, 60*minute, 1, bob, charges(bob, 1, limitOf(1, core.Fixed, "fixed")))
+	must(t, s.Close())
+	s = newStore(t, Options{Dir: dir})
+	jobs := snapshotLimits()[5]
+	op := take(t, s, 0, 2, alice, charges(alice, 1, jobs)) // the clock was set back by an hour
+	settle(t, s, 0, core.Settle{ID: op.ID, Owner: alice, Charges: op.Charges, Lease: []string{"a"}, End: true})
+	for _, now := range []int64{0, second} {
+		leases, err := s.Leases(at(now), "p", alice)
+		must(t, err)
+		if len(leases) != 1 || leases[0].Expires != start+jobs.TTL {
+			t.Errorf("%+v, want one that expires in a minute", leases)
+		}
+	}
+}
+
 // The first override of all comes between others' decisions: those either see
 // it whole or not at all.
 func TestFirstOverrideAtOnce(t *testing.T) {
