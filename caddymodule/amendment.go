@@ -189,7 +189,7 @@ func adminFailure(err error) error {
 	switch {
 	case errors.Is(err, core.ErrUnknownCredential):
 		return apiError(http.StatusNotFound, "%w", err)
-	case errors.Is(err, core.ErrNobody), errors.Is(err, core.ErrNoID):
+	case errors.Is(err, core.ErrNobody), errors.Is(err, core.ErrNoID), errors.Is(err, core.ErrUncountable):
 		return apiError(http.StatusBadRequest, "%w", err)
 	default:
 		return apiError(http.StatusServiceUnavailable, "%w", err)

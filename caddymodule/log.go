@@ -66,11 +66,21 @@ func (h *Handler) logFailure(d *core.Decision) {
 		zap.Error(d.Err))
 }
 
+// logUnsettled logs that the store did not take what became known of a request.
+func (h *Handler) logUnsettled(d *core.Decision, err error) {
+	h.app.frequent.Error("settling a request; it is tried again",
+		zap.String("policy", d.Policy.Name), zap.Error(err))
+}
+
+// logSettling logs that the store failed after the decision.
+func (h *Handler) logSettling(err error) {
+	h.app.frequent.Error("settling a request; it is tried again", zap.String("policy", h.Policy), zap.Error(err))
+}
+
 // logHeard logs what the origin said in vain.
 func (h *Handler) logHeard(d *core.Decision, heard *core.Heard) {
 	if heard.Err != nil {
-		h.app.frequent.Error("settling a request; it is tried again",
-			zap.String("policy", d.Policy.Name), zap.Error(heard.Err))
+		h.logUnsettled(d, heard.Err)
 	}
 	if heard.Ignored+heard.Invalid == 0 {
 		return

@@ -31,7 +31,7 @@ func newMetrics(s *state) *metrics {
 			"Requests decided. On a refusal limit is the one that refuses; outcome never_fits is a refusal of a cost above the maximum.",
 			"policy", "limit", "outcome"),
 		shadows: counter("weir_shadow_refusals_total",
-			"Requests that a limit in shadow mode would have refused.", "policy", "limit"),
+			"Requests that a limit in shadow mode would have refused; limit is empty where a policy in shadow mode would have for another reason.", "policy", "limit", "outcome"),
 		storeErrors: counter("weir_store_errors_total",
 			"Operations that the store failed.", "policy"),
 		lookupErrors: counter("weir_directory_errors_total",
@@ -69,6 +69,7 @@ type tally struct {
 	denied       []prometheus.Counter // by limit
 	neverFits    []prometheus.Counter
 	shadows      []prometheus.Counter
+	shadowed     []prometheus.Counter // by outcome, by no limit
 	storeErrors  prometheus.Counter
 	lookupErrors prometheus.Counter
 	originErrors prometheus.Counter
@@ -90,11 +91,12 @@ func (m *metrics) tally(p *core.Policy) *tally {
 			c = m.decisions.WithLabelValues(p.Name, "", o.String())
 		}
 		t.outcomes = append(t.outcomes, c)
+		t.shadowed = append(t.shadowed, m.shadows.WithLabelValues(p.Name, "", o.String()))
 	}
 	for _, l := range p.Limits {
 		t.denied = append(t.denied, m.decisions.WithLabelValues(p.Name, l.Name, core.Denied.String()))
 		t.neverFits = append(t.neverFits, m.decisions.WithLabelValues(p.Name, l.Name, neverFits))
-		t.shadows = append(t.shadows, m.shadows.WithLabelValues(p.Name, l.Name))
+		t.shadows = append(t.shadows, m.shadows.WithLabelValues(p.Name, l.Name, core.Denied.String()))
 	}
 	return t
 }
@@ -114,9 +116,12 @@ func (t *tally) count(d *core.Decision) {
 			t.shadows[c.Limit.Index].Inc()
 		}
 	}
+	if d.Shadowed != core.Passed {
+		t.shadowed[d.Shadowed].Inc()
+	}
 	switch {
 	case d.Err == nil:
-	case d.Outcome == core.DirectoryFailed:
+	case d.Outcome == core.DirectoryFailed || d.Shadowed == core.DirectoryFailed:
 		t.lookupErrors.Inc()
 	default:
 		t.storeErrors.Inc()

@@ -85,9 +85,7 @@ func (w *writer) hear(h http.Header) {
 		return
 	}
 	for listener := w; listener != nil; listener = listener.outer {
-		if listener.applies() {
-			listener.heed(&v)
-		}
+		listener.heed(&v)
 	}
 }
 
@@ -118,8 +116,13 @@ func (w *writer) last() {
 func (w *writer) finish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.visit != nil && w.applies() {
-		w.engine.Finish(w.handler.app.state.clock.Now(), &w.visit.decision)
+	if w.visit == nil || !w.applies() {
+		return
+	}
+	d := &w.visit.decision
+	if err := w.engine.Finish(w.handler.app.state.clock.Now(), d); err != nil {
+		w.handler.page.tally.storeErrors.Inc()
+		w.handler.logUnsettled(d, err)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/caddyserver/caddy/v2"
@@ -92,7 +94,14 @@ func (m *MemoryStore) Secret() (secret [16]byte, err error) {
 		_, err = rand.Read(secret[:])
 		return secret, err
 	}
-	return secretFile(filepath.Join(m.Dir, "secret"))
+	path := filepath.Join(m.Dir, "secret")
+	snapshot := filepath.Join(m.Dir, "weir.snapshot")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(snapshot); err == nil {
+			return secret, fmt.Errorf("%s is missing, without which the counters in %s belong to nobody: restore it, or remove the directory to begin with empty ones", path, snapshot)
+		}
+	}
+	return secretFile(path)
 }
 
 // UnmarshalCaddyfile sets up the store from Caddyfile tokens. Syntax:

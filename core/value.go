@@ -53,11 +53,8 @@ func ParseValue(s string) Value {
 // IsZero reports whether there is no value.
 func (v Value) IsZero() bool { return v.kind == noValue }
 
-// IsText reports whether the value is a text, and none of a number.
-func (v Value) IsText() bool {
-	_, ok := v.amount(1)
-	return v.kind == textValue && !ok
-}
+// IsText reports whether the value is a text.
+func (v Value) IsText() bool { return v.kind == textValue }
 
 // String returns the value as configurations spell it: numbers without
 // trailing zeros; "" for no value.

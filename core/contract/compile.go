@@ -161,6 +161,13 @@ func (k *compiler) when(path string, settings map[string]string, out *headers) {
 	}
 }
 
+// framing are the fields that no limit may be told in: without them, or with
+// other values, the response is another one.
+var framing = []string{
+	"connection", "content-encoding", "content-length", "content-range", "content-type", "date", "keep-alive",
+	"location", "proxy-authenticate", "retry-after", "set-cookie", "te", "trailer", "transfer-encoding", "upgrade", "www-authenticate",
+}
+
 // names compiles the names that override the dialect's.
 func (k *compiler) names(path string, names map[string]string, out *headers) {
 	if out.dialect == ietf {
@@ -177,6 +184,8 @@ func (k *compiler) names(path string, names map[string]string, out *headers) {
 			k.fail(at, "%q is no name of a header field (RFC 9110, section 5.6.2)", clip(field))
 		case strings.HasPrefix(strings.ToLower(field), strings.ToLower(core.HeaderPrefix)):
 			k.fail(at, "%q is the origin's voice, and never reaches a client", clip(field))
+		case slices.Contains(framing, strings.ToLower(field)):
+			k.fail(at, "%q frames or describes the response itself", clip(field))
 		default:
 			out.names[part] = field
 		}

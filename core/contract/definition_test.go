@@ -98,6 +98,19 @@ func TestDefinitionResetOfAWindowIsItsEndEvenIfNothingIsUsed(t *testing.T) {
 	check(t, c, decide(t, p, noon+60*sec, state{limit: "hour", max: 20}), "Limit=20 Remaining=20 Reset="+at(3600))
 }
 
+func TestDefinitionAHoldTellsNoResetWhenAnotherRefuses(t *testing.T) {
+	p, c := compile(t, "api", core.PolicyConfig{
+		Subject: &core.SubjectConfig{Sources: []core.SourceConfig{{From: "{header.K}"}}},
+		Limits: []core.LimitConfig{
+			{Name: "slots", Kind: "hold", Until: "response", Max: max("5")},
+			{Name: "minute", Kind: "rolling", Window: core.Duration(time.Minute), Max: max("1")},
+		},
+		Headers: &core.HeadersConfig{Dialect: "x-ratelimit", Reset: "unix", For: "slots"},
+	})
+	check(t, c, decide(t, p, noon, state{limit: "slots", max: 5}, state{limit: "minute", max: 1, used: 1, wait: 60 * sec, grow: 60 * sec, refused: true}),
+		"Limit=5 Remaining=5 Retry-After=60")
+}
+
 func TestDefinitionResetOnRefusalIsWhenTheCostFits(t *testing.T) {
 	p, c := compile(t, "api", two(x("unix")))
 	check(t, c, decide(t, p, noon, state{limit: "minute", max: 10, used: 8, wait: 30 * sec, grow: 5 * sec, refused: true}),

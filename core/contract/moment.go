@@ -74,6 +74,8 @@ func reset(c *core.Charge, now int64) (µs int64, ok bool) {
 		return c.Grow, c.Grow != core.Unknown
 	}
 	switch c.Limit.Kind {
+	case core.Hold: // whose slots end when they end
+		return 0, false
 	case core.Fixed:
 		return c.Limit.Length - now%c.Limit.Length, true
 	case core.Calendar:
