@@ -30,7 +30,8 @@ type gateway struct {
 func start(t *testing.T, options, site string) *gateway {
 	t.Helper()
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
-	g := &gateway{t: t, site: freeAddress(t), admin: freeAddress(t)}
+	addresses := freeAddresses(t, 2)
+	g := &gateway{t: t, site: addresses[0], admin: addresses[1]}
 	if !strings.Contains(options, "log {") {
 		g.log = "log {\n\t\toutput discard\n\t}"
 	}
@@ -51,15 +52,19 @@ func (g *gateway) in(t *testing.T) *gateway {
 	return &sub
 }
 
-// freeAddress returns an address of this machine that nobody listens on.
-func freeAddress(t *testing.T) string {
+// freeAddresses returns addresses of this machine that nobody listens on, no
+// two the same.
+func freeAddresses(t *testing.T, n int) (addresses []string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		addresses = append(addresses, l.Addr().String())
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addresses
 }
 
 // load replaces the configuration. The old one answers no new request then.

@@ -38,7 +38,7 @@ func TestErrorRoutesAnswer(t *testing.T) {
 }
 
 func TestCaddysOwnErrorsTellTheLimits(t *testing.T) {
-	nobody := freeAddress(t)
+	nobody := freeAddresses(t, 1)[0]
 	g := start(t, plainMinute, "weir api\nreverse_proxy "+nobody)
 	for _, remaining := range []string{"1", "0"} {
 		e := g.do("GET", "/", "X-API-Key: alice")
@@ -75,7 +75,7 @@ func TestOneRequestIsChargedOnce(t *testing.T) {
 		"rewritten":             {"route {\nweir api\nrewrite /other\nweir api\nreverse_proxy " + up + "\n}", 2},
 		"run twice":             {"route {\nprobe twice\nweir api\nreverse_proxy " + up + "\n}", 4},
 		"run again, refused":    {"route {\nprobe again\nweir api\nreverse_proxy " + up + "\n}", 2},
-		"and in an error route": {"route {\nweir api\nreverse_proxy " + freeAddress(t) + "\n}\nhandle_errors 502 {\nweir api\nreverse_proxy " + up + "\n}", 2},
+		"and in an error route": {"route {\nweir api\nreverse_proxy " + freeAddresses(t, 1)[0] + "\n}\nhandle_errors 502 {\nweir api\nreverse_proxy " + up + "\n}", 2},
 	}
 	for name, test := range sites {
 		t.Run(name, func(t *testing.T) {
@@ -202,4 +202,33 @@ func TestChallenge(t *testing.T) {
 		t.Errorf("challenge %q", e.header.Values("WWW-Authenticate"))
 	}
 	g.wantStatus(g.do("GET", "/", "Authorization: Bearer alice"), 200)
+}
+
+func TestShadowsRefuseNobodyAndAreCounted(t *testing.T) {
+	options := strings.Replace(plainMinute, "max 2", "max 1\nshadow", 1)
+	whole := strings.Replace(plainMinute, "max 2", "max 1", 1)
+	whole = strings.Replace(whole, "policy api {", "policy api {\nshadow", 1)
+	for name, test := range map[string]struct{ options, want string }{
+		"a limit":   {options, "weir_shadow_refusals_total{limit=\"requests\",outcome=\"denied\",policy=\"api\"} 2"},
+		"a policy":  {whole, "weir_shadow_refusals_total{limit=\"requests\",outcome=\"denied\",policy=\"api\"} 2"},
+		"of nobody": {whole, "weir_shadow_refusals_total{limit=\"\",outcome=\"missing_credential\",policy=\"api\"} 3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			key := "X-API-Key: alice"
+			if name == "of nobody" {
+				key = "X-Other: 1"
+			}
+			g := start(t, test.options, "weir api\nrespond ok")
+			for range 3 {
+				e := g.do("GET", "/", key)
+				g.wantStatus(e, 200)
+				if limit := e.header.Get("X-RateLimit-Limit"); limit != "" {
+					t.Errorf("a shadow tells of its limit, %s", limit)
+				}
+			}
+			if metrics := g.call("GET", "/metrics", "").body; !strings.Contains(metrics, test.want+"\n") {
+				t.Errorf("no %s", test.want)
+			}
+		})
+	}
 }

@@ -192,7 +192,7 @@ func TestOldStoreStaysOpenForItsRequests(t *testing.T) {
 
 func TestValidatingTouchesNoDisk(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
-	g := &gateway{t: t, site: freeAddress(t), admin: freeAddress(t)}
+	g := &gateway{t: t, site: "127.0.0.1:20000", admin: "127.0.0.1:20001"} // nobody listens
 	dir := filepath.Join(t.TempDir(), "state")
 	for name, options := range map[string]string{"named": stored(dir, 2), "default": ""} {
 		t.Run(name, func(t *testing.T) {
