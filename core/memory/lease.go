@@ -26,14 +26,18 @@ func byOrder(a, b *lease) int { return cmp.Compare(a.order, b.order) }
 
 // lease gives slots of op's request names.
 func (g *ledger) lease(now core.Instant, op *core.Settle) {
-	unleased := int64(0) // names that a request without slots was given
+	given, _ := g.given.get(op.ID)
 	for _, name := range op.Lease {
 		acted := false
 		if named(name) {
-			acted = g.leaseName(now, op, name, unleased)
-			unleased++
+			acted = g.leaseName(now, op, name, given)
+			given++
 		}
 		tell(acted, &op.Leased, &op.Ignored)
+	}
+	if op.Unleased && given > 0 && op.ID != (core.ID{}) {
+		g.given.turn(now.Steady, maxGiven)
+		g.given.put(now.Steady, op.ID, given)
 	}
 }
 
@@ -49,7 +53,7 @@ func tell(acted bool, yes, no *int) {
 
 // leaseName leases one place of each of the request's slots under name, unless
 // the name was released since the request was admitted: then it frees them.
-func (g *ledger) leaseName(now core.Instant, op *core.Settle, name string, unleased int64) bool {
+func (g *ledger) leaseName(now core.Instant, op *core.Settle, name string, given int64) bool {
 	b := g.book(op.Policy)
 	first := g.requests[op.ID]
 	if first != 0 && b.tombs.concerns(name, g.slots[first].sequence) {
@@ -64,7 +68,7 @@ func (g *ledger) leaseName(now core.Instant, op *core.Settle, name string, unlea
 	})
 	acted = g.prolong(now, b, op, name, op.Owner) || acted
 	if op.Unleased {
-		acted = g.leaseAbove(now, b, op, name, unleased) || acted
+		acted = g.leaseAbove(now, b, op, name, given) || acted
 	}
 	return acted
 }

@@ -11,6 +11,9 @@ import (
 // maxName is the longest name of a lease, in bytes.
 const maxName = 256
 
+// maxGiven bounds one of two generations of requests whose Take failed.
+const maxGiven = 1 << 14
+
 // A ledger has the slots of holds whose slots can outlive their response: those
 // in flight, by request, and leases, by name. A cell's count is its slots in
 // flight and its live leases.
@@ -28,6 +31,9 @@ type ledger struct {
 	expiring leaseHeap
 	order    uint64 // of the newest lease
 	limits   *limitTable
+
+	// given is how many names each request was given whose Take failed.
+	given generations[int64]
 }
 
 // A book has the slots and leases of one policy.
@@ -46,6 +52,7 @@ func (g *ledger) init(limits *limitTable) {
 	g.requests = make(map[core.ID]uint32)
 	g.slots = make([]slot, 1, 64)
 	g.expiring = nil
+	g.given = generations[int64]{}
 }
 
 // see notes that it has been now, and ends the leases whose time has come.

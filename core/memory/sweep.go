@@ -124,6 +124,7 @@ func (g *ledger) sweep(now core.Instant) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.seen.see(now)
+	g.given.turn(now.Steady, maxGiven)
 	for g.expire(sweepBatch) == sweepBatch {
 		g.mu.Unlock()
 		g.mu.Lock()

@@ -203,9 +203,13 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	if st := s.Stats(); st != (Stats{Cells: 1, Settled: 2}) {
 		t.Errorf("left: %+v", st)
 	}
+	settle(t, s, 0, core.Settle{ID: core.ID{Lo: 5}, Owner: alice, Lease: []string{"x"}, Unleased: true, Charges: charges(alice, 1, jobs)})
+	if n := s.ledger.given.count(); n != 1 {
+		t.Errorf("%d requests were given leases above the maximum, want 1", n)
+	}
 	take(t, s, 4*remember, 3, bob, charges(bob, 1, limitOf(9, core.Fixed, "fixed")))
 	s.sweep(s.present(), nil)
-	if st := s.Stats(); st != (Stats{Cells: 1}) {
+	if st := s.Stats(); st != (Stats{Cells: 1}) || s.ledger.given.count() != 0 {
 		t.Errorf("left after four days: %+v", st)
 	}
 }

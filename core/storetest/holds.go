@@ -344,6 +344,20 @@ var leaseCases = []testCase{
 		},
 	},
 	{
+		"DefinitionUnleasedAgain",
+		"such a request has no more slots in its trailers than it had in its headers",
+		func(k *kit) {
+			l, id := jobs(1), k.newID()
+			for i, name := range []string{"a", "b", "c"} {
+				s := core.Settle{ID: id, Lease: []string{name}, Unleased: true, Charges: []core.Charge{charge(l, alice, 2)}}
+				k.wantTold(k.outside(alice, s), 1-i/2, 0, 0, i/2)
+			}
+			k.wantUsed(l, alice, 2)
+			s := core.Settle{Lease: []string{"c"}, Unleased: true, Charges: []core.Charge{charge(l, alice, 1)}}
+			k.wantTold(k.outside(alice, s), 1, 0, 0, 0)
+		},
+	},
+	{
 		"DefinitionNames",
 		"empty names and those above 256 bytes are ignored and counted",
 		func(k *kit) {

@@ -13,6 +13,7 @@ type model struct {
 	slots     []*slot // of requests in flight, in the order of their admission
 	leases    []*lease
 	tombs     []tomb
+	given     map[core.ID]int64 // names given to requests whose Take failed
 	overrides map[core.Scope]core.Attributes
 	settled   []core.ID
 	dealt     []core.ID // settled requests whose reservations are dealt with
@@ -36,7 +37,9 @@ type reservation struct {
 	core.Charge
 }
 
-func newModel() *model { return &model{overrides: make(map[core.Scope]core.Attributes)} }
+func newModel() *model {
+	return &model{overrides: make(map[core.Scope]core.Attributes), given: make(map[core.ID]int64)}
+}
 
 // take decides op.
 func (m *model) take(op *core.Take) {

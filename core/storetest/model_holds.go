@@ -55,12 +55,13 @@ func (m *model) expire(now core.Instant) {
 func validName(name string) bool { return name != "" && len(name) <= 256 }
 
 func (m *model) lease(op *core.Settle) {
-	given := int64(0)
 	for _, name := range op.Lease {
 		acted := false
 		if validName(name) {
-			acted = m.leaseOne(op, name, given)
-			given++
+			acted = m.leaseOne(op, name, m.given[op.ID])
+			if op.Unleased {
+				m.given[op.ID]++
+			}
 		}
 		tally(acted, &op.Leased, &op.Ignored)
 	}

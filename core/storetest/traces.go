@@ -31,6 +31,7 @@ type trace struct {
 	model  *model
 	limits []*core.Limit
 	past   []*core.Take // requests that were admitted
+	failed []core.ID    // requests whose Take failed
 	passed int64        // µs since the beginning
 }
 
@@ -160,6 +161,10 @@ func (tr *trace) outside() {
 		s.ID, s.Owner = op.ID, op.Owner
 		s.Charges = tr.charges(op.Owner, func(l *core.Limit) bool { return l.Settled })
 	case kind == "failed":
+		if len(tr.failed) > 0 && rapid.Bool().Draw(tr.T, "again") {
+			s.ID = rapid.SampledFrom(tr.failed).Draw(tr.T, "request")
+		}
+		tr.failed = append(tr.failed, s.ID)
 		s.Charges = tr.charges(owner, func(l *core.Limit) bool { return l.Settled || l.Kind == core.Hold })
 		s.Unleased = true
 	case kind == "reset":
