@@ -17,8 +17,7 @@ var errTooDeep = errors.New("JSON nests too deep")
 // bodyValue returns the scalar at a path of object keys in a JSON body, or, if
 // the path's last word of several is length, the length of the array there. It is "" where
 // there is none, or the body is malformed. Of duplicate keys the largest value
-// counts: nobody knows which one the origin reads. Keys that differ in case are
-// duplicates, for there are decoders that do not tell them apart.
+// counts: nobody knows which one the origin reads.
 func bodyValue(body []byte, path []string) string {
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) // a byte order mark
 	w := bodyWalk{decoder: json.NewDecoder(bytes.NewReader(body)), path: path}
@@ -95,7 +94,7 @@ func (w *bodyWalk) array(matched, depth int) error {
 // isKey reports whether the key is the path's next word.
 func (w *bodyWalk) isKey(key json.Token, matched int) bool {
 	text, ok := key.(string)
-	return ok && strings.EqualFold(text, w.path[matched]) && !w.length(matched)
+	return ok && text == w.path[matched] && !w.length(matched)
 }
 
 // length reports whether all that is left of the path is the word length, which

@@ -92,8 +92,8 @@ type Settle struct {
 	// Set changes attributes of the Owner; a zero Value removes one.
 	Set Attributes
 	// Lease gives slots of this request's released holds these names, one
-	// slot each in order. A name that is live for the Owner is merged: the
-	// slot is freed, the TTL renewed. Unleased: the Take failed, but the slots
+	// slot each in order. A name that is live for the Owner in the same cell
+	// is merged: the slot is freed, the TTL renewed. Unleased: the Take failed, but the slots
 	// count all the same, above any maximum.
 	Lease    []string
 	Unleased bool
