@@ -72,11 +72,6 @@ func (h *Handler) logUnsettled(d *core.Decision, err error) {
 		zap.String("policy", d.Policy.Name), zap.Error(err))
 }
 
-// logSettling logs that the store failed after the decision.
-func (h *Handler) logSettling(err error) {
-	h.app.frequent.Error("settling a request; it is tried again", zap.String("policy", h.Policy), zap.Error(err))
-}
-
 // logHeard logs what the origin said in vain.
 func (h *Handler) logHeard(d *core.Decision, heard *core.Heard) {
 	if heard.Err != nil {
