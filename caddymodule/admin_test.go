@@ -191,7 +191,7 @@ func TestAdministratorsMistakes(t *testing.T) {
 		{"POST", "/weir/policies/api/subjects/alice/settle", `{"id":"a","cost":1,"limits":["minute"]}`, 400, "settled cost"},
 		{"POST", "/weir/policies/api/subjects/alice/reset", `{"limits":["minute"]}`, 400, "needs the key"},
 		{"POST", "/weir/policies/api/subjects/alice/set", `{"attributes":{"id":"bob"}}`, 400, `attribute \"id\"`},
-		{"POST", "/weir/policies/api/subjects/alice/set", `{"attributes":{"budget":"large"}}`, 400, "caps a limit"},
+		{"POST", "/weir/policies/api/subjects/alice/set", `{"attributes":{"budget":"large"}}`, 400, "must be a number"},
 		{"POST", "/weir/policies/api/subjects/alice/set", `{"attributes":{"a b":1}}`, 400, `attribute \"a b\"`},
 		{"POST", "/weir/policies/api/subjects/alice/set", `{"attributes":{"a":"x,b=1"}}`, 400, `attribute \"a\"`},
 		{"POST", "/weir/policies/api/subjects/alice/set", `{"attributes":{"a":-1}}`, 400, `attribute \"a\"`},

@@ -179,9 +179,6 @@ func (a *amendment) set(_ *core.Engine, p *core.Policy, op *core.Settle) error {
 		if !p.Sensible(v.Set[0]) {
 			return apiError(http.StatusBadRequest, "attribute %q cannot be set to that: a plan must exist, and what limits depend on must be a number or unlimited", name)
 		}
-		if !p.Sensible(v.Set[0]) {
-			return apiError(http.StatusBadRequest, "attribute %q cannot be %q in this policy: it caps a limit, or there is no such plan", name, v.Set[0].Value)
-		}
 		op.Set = append(op.Set, v.Set[0])
 	}
 	return nil
