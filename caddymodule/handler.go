@@ -24,6 +24,11 @@ func init() {
 // error route it charges nothing that was charged before; put it there too if
 // the route asks an origin.
 //
+// Where several policies apply to a request, each decides for itself: what the
+// outer ones charged stays charged if an inner one refuses. All of them hear the
+// origin. Of fields that several of them tell, a refusal's stand, else those of
+// the outermost.
+//
 // A refusal is an error that `handle_errors` can answer, unless the policy has
 // an answer of its own. These placeholders are set:
 //
