@@ -24,8 +24,9 @@ unit:
 acceptance: setup
 	go test -count=1 ./acceptance
 
+# race runs core's tests, in their short form, under the race detector.
 race:
-	go test -race ./core/...
+	go test -race -short ./core/...
 
 # fuzz runs every fuzz target for FUZZTIME.
 FUZZTIME ?= 30s
