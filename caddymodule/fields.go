@@ -32,6 +32,16 @@ func (w *writer) disown(h http.Header) {
 	}
 }
 
+// disownTrailers removes the trailers that nobody announced and that only the
+// policy tells.
+func (w *writer) disownTrailers(h http.Header) {
+	for key := range h {
+		if name, late := strings.CutPrefix(key, http.TrailerPrefix); late && w.owns(name) {
+			delete(h, key)
+		}
+	}
+}
+
 // owns reports whether only the policy tells the field.
 func (w *writer) owns(key string) bool {
 	same := func(name string) bool { return len(name) == len(key) && strings.EqualFold(name, key) }

@@ -106,8 +106,9 @@ func (w *writer) heed(v *core.Voice) {
 // response that nobody has written yet.
 func (w *writer) last() {
 	w.hear(w.Header())
+	w.disownTrailers(w.Header())
 	if !w.wrote {
-		silenceTrailers(w.Header())
+		w.silenceTrailers(w.Header())
 		w.announce()
 	}
 }

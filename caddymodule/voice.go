@@ -81,8 +81,8 @@ func voiceOf(h http.Header) (v core.Voice, ok bool) {
 }
 
 // silenceTrailers removes from the announcement of trailers those that speak to
-// Weir, so that they are not sent.
-func silenceTrailers(h http.Header) {
+// Weir or tell what only the policy tells, so that they are not sent.
+func (w *writer) silenceTrailers(h http.Header) {
 	announced := h["Trailer"]
 	if len(announced) == 0 {
 		return
@@ -90,7 +90,7 @@ func silenceTrailers(h http.Header) {
 	var kept []string
 	for _, line := range announced {
 		for name := range strings.SplitSeq(line, ",") {
-			if name = strings.TrimSpace(name); name != "" && !speaks(name) {
+			if name = strings.TrimSpace(name); name != "" && !speaks(name) && !w.owns(name) {
 				kept = append(kept, name)
 			}
 		}

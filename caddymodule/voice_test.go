@@ -228,3 +228,20 @@ func TestClientsDoNotSpeak(t *testing.T) {
 		t.Errorf("limit %s, as a client has set", limit)
 	}
 }
+
+// TestOriginsTellNoLimits: what an origin says of limits is replaced, in trailers
+// too, whether it announces them or not.
+func TestOriginsTellNoLimits(t *testing.T) {
+	g := start(t, minute, "weir api\nreverse_proxy "+origin(t, says))
+	for _, place := range []string{"header", "announced", "late"} {
+		for _, name := range []string{"X-RateLimit-Limit", "x-ratelimit-remaining"} {
+			e := g.do("GET", "/?"+place+"="+name+"=999", "X-API-Key: "+place+name)
+			if e.res.Trailer.Get(name) != "" {
+				t.Errorf("%s: the client sees %v", place, e.res.Trailer)
+			}
+			if got := e.header.Values(name); len(got) != 1 || got[0] == "999" {
+				t.Errorf("%s: %s is %q", place, name, got)
+			}
+		}
+	}
+}

@@ -77,7 +77,7 @@ func (w *writer) WriteHeader(status int) {
 	w.wrote = true
 	h := w.Header()
 	w.hear(h)
-	silenceTrailers(h)
+	w.silenceTrailers(h)
 	w.announce()
 	w.left = bodyLength(w.method, status, h)
 	if w.left == 0 {
