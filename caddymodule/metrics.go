@@ -85,7 +85,7 @@ func (m *metrics) tally(p *core.Policy) *tally {
 		lookupErrors: m.lookupErrors.WithLabelValues(p.Name),
 		originErrors: m.originErrors.WithLabelValues(p.Name),
 	}
-	for o := core.Passed; o <= core.Usage; o++ {
+	for o := core.Passed; o <= core.Withheld; o++ {
 		var c prometheus.Counter
 		if o != core.Denied { // those are counted by limit
 			c = m.decisions.WithLabelValues(p.Name, "", o.String())

@@ -22,12 +22,13 @@ type Cell interface {
 }
 
 // Demand returns what must fit below Max for the charge to be admitted: its
-// cost, but at least one unit of a cost that is not known yet or not taken.
+// cost, but at least one unit of a cost that is not known yet or not taken, and
+// what is taken ahead of it.
 func (c *Charge) Demand() int64 {
 	if c.Limit.Settled || c.CheckOnly {
-		return max(c.Cost, 1)
+		return SaturatingAdd(max(c.Cost, 1), c.Ahead)
 	}
-	return c.Cost
+	return SaturatingAdd(c.Cost, c.Ahead)
 }
 
 // weigh fills in Used, Refused and NeverFits for a cell that counts used, and

@@ -33,6 +33,9 @@ type Charge struct {
 	Refusable bool
 	// CheckOnly: the request may be refused but takes nothing.
 	CheckOnly bool
+	// Ahead is what the store finds that charges before this one, of requests
+	// that are decided in the same step, take from the same cell.
+	Ahead int64
 
 	State
 }

@@ -26,11 +26,15 @@ const (
 	DirectoryFailed
 	// Usage: the request is answered with what its subject used.
 	Usage
+	// Withheld: the request would have been admitted, but for another one that
+	// was decided with it.
+	Withheld
 )
 
 var outcomeNames = [...]string{
 	"passed", "admitted", "denied", "missing_credential", "unknown_credential",
 	"unknown_plan", "body_too_large", "store_failed", "directory_failed", "usage",
+	"withheld",
 }
 
 // String returns the outcome as metrics and logs name it.
@@ -70,6 +74,7 @@ type Decision struct {
 	settle    Settle
 	settling  [maxCharges]Charge
 	settled   int // how many of settling were used
+	usage     bool
 	finished  bool
 }
 
@@ -82,7 +87,7 @@ func (d *Decision) Reset() {
 	clear(d.settling[:d.settled])
 	d.Take, d.settle, d.anonymous = Take{}, Settle{}, Subject{}
 	d.Policy, d.Outcome, d.Shadowed, d.Err, d.Delay, d.UsageIndex = nil, Passed, Passed, nil, 0, 0
-	d.Key, d.request, d.store, d.settled, d.finished = Scope{}, nil, nil, 0, false
+	d.Key, d.request, d.store, d.settled, d.usage, d.finished = Scope{}, nil, nil, 0, false, false
 }
 
 // Refuser returns the charge whose limit refuses the request: of several the

@@ -66,36 +66,48 @@ func (e *Engine) Close() error {
 // must answer; no request is left undecided, so there is no error. r must live
 // as long as d is used.
 func (e *Engine) Decide(ctx context.Context, now Instant, p *Policy, r *Request, d *Decision) {
+	if e.prepare(ctx, now, p, r, d) {
+		e.take(ctx, d)
+	}
+	d.overlook()
+}
+
+// overlook lets pass what a policy in shadow would not.
+func (d *Decision) overlook() {
+	switch {
+	case !d.Policy.Config.Shadow:
+	case d.Outcome == Admitted || d.Outcome == Usage || d.Outcome == Passed:
+	default:
+		d.Shadowed, d.Outcome = d.Outcome, Passed
+		d.forget()
+	}
+}
+
+// prepare fills in what d asks of the store. It returns false where the outcome
+// is clear without.
+func (e *Engine) prepare(ctx context.Context, now Instant, p *Policy, r *Request, d *Decision) bool {
 	d.Policy, d.request = p, r
 	d.Now, d.Plans, d.Take.Policy = now, p.Plans, p.Name
 	m := p.match(r)
 	usage := p.usageIndex(r, &m)
 	if m.preflight && m.charged|m.refusable == 0 && usage < 0 {
 		d.Outcome = Passed
-		return
+		return false
 	}
-	if e.identify(ctx, d) {
-		e.count(ctx, d, &m, usage)
+	if !e.identify(ctx, d) {
+		return false
 	}
-	if p.Config.Shadow && d.Outcome != Admitted && d.Outcome != Usage {
-		d.Shadowed, d.Outcome = d.Outcome, Passed
-		d.forget()
-	}
-}
-
-// count charges d's request, or has it answered with what was used.
-func (e *Engine) count(ctx context.Context, d *Decision, m *matches, usage int) {
 	d.ID = ID{e.nonce, e.counter.Add(1)}
 	d.Charges = d.inline[:0]
-	if usage >= 0 {
+	if d.usage = usage >= 0; d.usage {
 		d.UsageIndex = usage
-		e.chargeUsage(d, m)
-	} else if err := e.charge(d, m); err != nil {
+		e.chargeUsage(d, &m)
+	} else if err := e.charge(d, &m); err != nil {
 		d.Outcome = BodyTooLarge
 		d.forget()
-		return
+		return false
 	}
-	e.take(ctx, d, usage >= 0)
+	return true
 }
 
 // usageIndex returns which usage answer r asks for, −1 for none.
@@ -116,10 +128,10 @@ func (e *Engine) charge(d *Decision, m *matches) error {
 			continue
 		}
 		c := e.newCharge(d, l)
-		c.Refusable, c.CheckOnly = refusable, !charged
+		c.Refusable, c.CheckOnly = refusable, !charged || d.request.Endless && l.Kind == Hold
 		switch {
 		case l.Settled:
-			c.Cost = l.Reserve
+			c.Cost = d.request.times(l.Reserve)
 		case charged:
 			cost, err := l.costOf(d.request, m).of(d, d.Policy.oversize)
 			if err != nil && (l.Shadow || l.Count) { // they deny nobody
@@ -129,7 +141,7 @@ func (e *Engine) charge(d *Decision, m *matches) error {
 			if err != nil {
 				return err
 			}
-			c.Cost = cost
+			c.Cost = d.request.times(cost)
 		}
 		if c.CheckOnly {
 			c.Cost = 0
@@ -163,31 +175,45 @@ func (e *Engine) newCharge(d *Decision, l *Limit) *Charge {
 }
 
 // take asks the store, and what the policy says if that fails.
-func (e *Engine) take(ctx context.Context, d *Decision, usage bool) {
+func (e *Engine) take(ctx context.Context, d *Decision) {
 	d.store, d.Admitted = e.store, true
 	if len(d.Charges) > 0 {
-		d.Err = e.store.Take(ctx, &d.Take)
-		if d.Err != nil && e.onStoreError == "local" {
-			d.store = e.local
-			if err := e.local.Take(ctx, &d.Take); err != nil {
-				d.Err = errors.Join(d.Err, err)
-				d.store = nil
-			}
-		} else if d.Err != nil {
-			d.store = nil
-		}
+		d.store, d.Err = e.ask(ctx, &d.Take)
 	}
+	e.conclude(d)
+}
+
+// ask has op decided, where the store fails by the local one if there is one.
+// It returns the store that decided, nil for none, and the failure.
+func (e *Engine) ask(ctx context.Context, op *Take) (Store, error) {
+	err := e.store.Take(ctx, op)
 	switch {
-	case d.store == nil && (e.onStoreError != "allow" || usage):
+	case err == nil:
+		return e.store, nil
+	case e.onStoreError != "local":
+		return nil, err
+	}
+	if local := e.local.Take(ctx, op); local != nil {
+		return nil, errors.Join(err, local)
+	}
+	return e.local, err
+}
+
+// conclude sets the outcome of d, of which the store was asked.
+func (e *Engine) conclude(d *Decision) {
+	switch {
+	case d.store == nil && (e.onStoreError != "allow" || d.usage):
 		d.Outcome = StoreFailed
 		d.forget()
 	case d.store == nil:
 		d.Outcome = Admitted
 		d.forget()
+	case !d.Admitted && d.Refuser() == nil:
+		d.Outcome = Withheld
 	case !d.Admitted:
 		d.Outcome = Denied
 		d.postpone()
-	case usage:
+	case d.usage:
 		d.Outcome = Usage
 	default:
 		d.Outcome = Admitted

@@ -8,6 +8,28 @@ type Request struct {
 	Method string
 	Path   string
 	Source Source
+	// Hits is how many requests like this one it stands for: its costs are
+	// multiplied by it. 0 means 1; NoHits asks without taking anything.
+	Hits int64
+	// Endless says that nobody will tell when the response ends. Holds may
+	// refuse such a request, but it takes no slot.
+	Endless bool
+}
+
+// NoHits as a Request's Hits costs nothing: what is used up already refuses it.
+const NoHits int64 = -1
+
+// times returns what the request costs where one hit costs cost.
+func (r *Request) times(cost int64) int64 {
+	switch {
+	case r.Hits == 0 || r.Hits == 1:
+		return cost
+	case r.Hits < 0 || cost == 0:
+		return 0
+	case r.Hits > MaxAmount/cost:
+		return MaxAmount
+	}
+	return r.Hits * cost
 }
 
 // A Source yields the facts of a request that policies name.

@@ -15,15 +15,15 @@ var ErrClosed = errors.New("store is closed")
 // An error means that the operation had no effect that the caller may rely on;
 // being refused is not an error.
 type Store interface {
-	// Take decides op.Charges together. If every Refusable one fits it takes
-	// those that fit (a Shadow that does not fit is left out) and sets
-	// Admitted; else it takes only counts with CountRefused. It fills in every
-	// charge's State, and Overrides.
+	// Take decides op.Charges together, and with them those of op.Next and so
+	// on. If every Refusable one fits it takes those that fit (a Shadow that
+	// does not fit is left out) and sets Admitted; else it takes only counts
+	// with CountRefused. It fills in every charge's State, and Overrides.
 	Take(ctx context.Context, op *Take) error
 	// Settle applies what became known after Take.
 	Settle(ctx context.Context, op *Settle) error
-	// Read fills in the State of op.Charges as they are and Overrides, and
-	// changes nothing.
+	// Read fills in the State of op.Charges, but of no op.Next's, as they are
+	// and Overrides, and changes nothing.
 	Read(ctx context.Context, op *Take) error
 	// Close keeps what must outlive the process and releases the rest. Later
 	// calls answer ErrClosed.
@@ -47,8 +47,13 @@ type Take struct {
 	Charges []Charge
 	// Overrides (out) are the attributes set on the Owner; nil if none are.
 	Overrides Attributes
-	// Admitted (out): no charge denies.
+	// Admitted (out): no charge denies, none of Next's either.
 	Admitted bool
+	// Next is a request to be decided in the same step, at the same time: this
+	// one and all that follow are admitted, or none is charged. It may charge
+	// the same cells; each charge is then checked as if those before it that
+	// fit were taken. nil for the last.
+	Next *Take
 }
 
 // Override renews the maxima of all charges with o, the attributes that were

@@ -53,17 +53,20 @@ func (s *Store) release(l locks) {
 // it may have been the operation before this one that set the first.
 func (s *Store) acquireTake(op *core.Take) (locks, error) {
 	var l locks
-	for i := range op.Charges {
-		l.add(s, &op.Charges[i])
+	var owners uint64
+	for t := op; t != nil; t = t.Next {
+		for i := range t.Charges {
+			l.add(s, &t.Charges[i])
+		}
+		owners |= s.bit(t.Owner)
 	}
-	owner := s.bit(op.Owner)
 	if s.overrides.Load() > 0 {
-		l.shards |= owner
+		l.shards |= owners
 	}
 	s.acquire(l)
-	if l.shards&owner == 0 && s.overrides.Load() > 0 {
+	if l.shards&owners != owners && s.overrides.Load() > 0 {
 		s.release(l)
-		l.shards |= owner
+		l.shards |= owners
 		s.acquire(l)
 	}
 	return l, s.alive(l)

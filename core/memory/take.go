@@ -23,6 +23,9 @@ var ErrFull = errors.New("the store has as many cells as it may")
 // take decides op at op.Now. It requires that held, op's locks, are held.
 func (s *Store) take(held locks, op *core.Take) error {
 	s.override(held, op)
+	if op.Next != nil {
+		return s.takeBatch(held, op)
+	}
 	var inline [inlineCells]found
 	cells := s.check(op, inline[:0])
 	op.Admitted = true
@@ -94,19 +97,32 @@ func (s *Store) check(op *core.Take, cells []found) []found {
 	for i := range op.Charges {
 		c := &op.Charges[i]
 		c.State = core.State{}
-		if leasable(c.Limit) {
-			cells = append(cells, found{})
-			core.CheckHold(s.ledger.used[keyOf(c)], c)
-		} else {
-			f := found{cell: s.cell(c)}
-			if f.fresh = f.cell == nil; f.fresh {
-				f.cell = s.shards[s.shardOf(c.Scope)].fresh(op.Now, c)
-			}
-			cells = append(cells, f)
-			f.cell.Check(op.Now, c)
+		var f found
+		if !leasable(c.Limit) {
+			f = s.find(op.Now, c)
 		}
+		cells = append(cells, f)
+		s.look(op.Now, c, f)
 	}
 	return cells
+}
+
+// find returns c's cell, which the ledger does not count.
+func (s *Store) find(now core.Instant, c *core.Charge) found {
+	f := found{cell: s.cell(c)}
+	if f.fresh = f.cell == nil; f.fresh {
+		f.cell = s.shards[s.shardOf(c.Scope)].fresh(now, c)
+	}
+	return f
+}
+
+// look fills in c's State from its cell, or from the ledger.
+func (s *Store) look(now core.Instant, c *core.Charge, f found) {
+	if f.cell == nil {
+		core.CheckHold(s.ledger.used[keyOf(c)], c)
+	} else {
+		f.cell.Check(now, c)
+	}
 }
 
 // charge takes c in its cell, which becomes part of the store. The Slot of a

@@ -1,0 +1,105 @@
+package core_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/weirhq/weir/core"
+)
+
+// ask returns a request for "/path" by key.
+func ask(path, key string, hits int64) *core.Request {
+	f := &facts{values: map[string]string{}}
+	if key != "" {
+		f.values["header.X-Api-Key"] = key
+	}
+	return &core.Request{Method: "GET", Path: path, Source: f, Hits: hits}
+}
+
+// decideAll decides requests in one step.
+func (w *world) decideAll(requests ...*core.Request) []*core.Decision {
+	decisions := make([]*core.Decision, len(requests))
+	for i := range decisions {
+		decisions[i] = new(core.Decision)
+	}
+	w.engine.DecideAll(w.t.Context(), w.now, w.policy, requests, decisions)
+	return decisions
+}
+
+// wantOutcomes requires the outcomes of decisions.
+func (w *world) wantOutcomes(decisions []*core.Decision, want ...core.Outcome) {
+	w.t.Helper()
+	for i, d := range decisions {
+		if d.Outcome != want[i] {
+			w.t.Fatalf("request %d: %s, want %s", i, d.Outcome, want[i])
+		}
+	}
+}
+
+func TestDecideAll(t *testing.T) {
+	w := newWorld(t, rolling10, nil)
+	all := w.decideAll(ask("/", "a", 9), ask("/", "b", 1), ask("/", "a", 1))
+	w.wantOutcomes(all, core.Admitted, core.Admitted, core.Admitted)
+	w.used(all[0], "requests", 10, 0)
+	w.used(all[1], "requests", 1, 9)
+	w.used(all[2], "requests", 10, 0)
+	all = w.decideAll(ask("/", "b", 1), ask("/", "a", 1))
+	w.wantOutcomes(all, core.Withheld, core.Denied)
+	w.used(all[0], "requests", 1, 9)
+	w.used(w.admit("GET /", "b"), "requests", 2, 8)
+}
+
+// TestDecideAllWithoutSubject: one request that nobody can be charged for
+// withholds the others.
+func TestDecideAllWithoutSubject(t *testing.T) {
+	w := newWorld(t, rolling10, nil)
+	all := w.decideAll(ask("/", "a", 1), ask("/", "", 1))
+	w.wantOutcomes(all, core.Withheld, core.MissingCredential)
+	w.wantOutcomes(w.decideAll(ask("/", "", 1)), core.MissingCredential)
+	w.used(w.admit("GET /", "a"), "requests", 1, 9)
+}
+
+func TestDecideAllWithoutStore(t *testing.T) {
+	for policy, want := range map[string]core.Outcome{"allow": core.Admitted, "deny": core.StoreFailed} {
+		w := newWorldOn(t, rolling10, core.Options{Store: &failing{}, OnStoreError: policy})
+		w.store.(*failing).broken.Store(true)
+		all := w.decideAll(ask("/", "a", 1), ask("/", "b", 1))
+		w.wantOutcomes(all, want, want)
+		if !errors.Is(all[1].Err, errBroken) {
+			t.Errorf("error %v", all[1].Err)
+		}
+	}
+}
+
+// TestHits: a request may stand for several, or for none.
+func TestHits(t *testing.T) {
+	w := newWorld(t, `{`+keyed+`"limits":[
+		{"name":"requests","kind":"fixed","window":"1m","max":10,"cost":{"amount":2}},
+		{"name":"spending","kind":"fixed","window":"1m","max":100,"cost":{"settled":true,"reserve":3}}]}`, nil)
+	d := w.decideAll(ask("/", "a", 4))[0]
+	w.used(d, "requests", 8, 2)
+	w.used(d, "spending", 12*core.Million, 88*core.Million)
+	w.wantOutcomes(w.decideAll(ask("/", "a", 2)), core.Denied)
+	d = w.decideAll(ask("/", "a", core.NoHits))[0]
+	w.wantOutcomes([]*core.Decision{d}, core.Admitted)
+	w.used(d, "requests", 8, 2)
+	w.admit("GET /", "a")
+	w.wantOutcomes(w.decideAll(ask("/", "a", core.NoHits)), core.Admitted)
+	d = w.decideAll(ask("/", "b", 1<<62))[0]
+	w.wantOutcomes([]*core.Decision{d}, core.Denied)
+	if !d.Refuser().NeverFits {
+		t.Error("it fits some time")
+	}
+}
+
+// TestEndless: a request whose end nobody tells takes no slot.
+func TestEndless(t *testing.T) {
+	w := newWorld(t, `{`+keyed+`"limits":[{"name":"one","kind":"hold","until":"response","max":1}]}`, nil)
+	endless := ask("/", "a", 1)
+	endless.Endless = true
+	w.wantOutcomes(w.decideAll(endless), core.Admitted)
+	d := w.admit("GET /", "a")
+	w.wantOutcomes(w.decideAll(endless), core.Denied)
+	w.engine.Finish(w.now, d)
+	w.wantOutcomes(w.decideAll(endless), core.Admitted)
+}
