@@ -39,6 +39,10 @@ type App struct {
 	// `weir.directories`. Without one every credential is its own subject.
 	DirectoryRaw json.RawMessage `json:"directory,omitempty" caddy:"namespace=weir.directories inline_key=directory"`
 
+	// DoorsRaw are front ends beside Caddy's HTTP server: modules of
+	// `weir.doors`.
+	DoorsRaw []json.RawMessage `json:"doors,omitempty" caddy:"namespace=weir.doors inline_key=door"`
+
 	// Secret is what hides keys and subjects in the store: their hash depends
 	// on it. By default it is made once, and kept in the store's directory. A
 	// new secret starts all counters anew.
@@ -46,6 +50,8 @@ type App struct {
 
 	store     Store
 	directory core.Directory
+	doors     []Door
+	ctx       caddy.Context
 	state     *state
 	events    *caddyevents.App
 	logger    *zap.Logger
@@ -68,7 +74,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // configuration may only be validated, or rejected, while another one runs.
 func (a *App) Provision(ctx caddy.Context) (err error) {
 	a.users.Store(1)
-	a.logger = ctx.Logger()
+	a.ctx, a.logger = ctx, ctx.Logger()
 	a.frequent = sampled(a.logger)
 	if a.pages, err = pages(&a.Config); err != nil {
 		return err
@@ -77,6 +83,9 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	if err := a.loadDirectory(ctx); err != nil {
+		return err
+	}
+	if err := a.loadDoors(ctx); err != nil {
 		return err
 	}
 	events, err := ctx.App("events")
@@ -127,13 +136,15 @@ func (a *App) loadDirectory(ctx caddy.Context) error {
 
 // Start implements caddy.App.
 func (a *App) Start() error {
-	_, err := a.open()
-	return err
+	if _, err := a.open(); err != nil {
+		return err
+	}
+	return a.openDoors()
 }
 
 // Stop implements caddy.App. Apps stop in any order, and requests may still be
-// on their way.
-func (a *App) Stop() error { return nil }
+// on their way, but not those of the doors.
+func (a *App) Stop() error { return closeDoors(a.doors) }
 
 // Cleanup implements caddy.CleanerUpper. At a reload Caddy does not wait for
 // the requests that the old configuration still serves: the last of them closes

@@ -52,6 +52,7 @@ var appGrammar = grammar[App]{
 //		directory <module> ...
 //		secret <text>
 //		on_store_error allow|deny|local
+//		<door> ...
 //		policy <name> {
 //			...
 //		}
@@ -63,7 +64,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
 	dir := readDirective(d)
 	if p.counts(&dir, "weir { ... }", 0, 0, true) {
-		parseBlock(p, appGrammar, `the option "weir"`, dir.block, a, "")
+		parseBlock(p, withDoors(appGrammar), `the option "weir"`, dir.block, a, "")
 	}
 	return p.err()
 }

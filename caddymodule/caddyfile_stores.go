@@ -22,6 +22,21 @@ func (p *parser) directory(a *App, _ string, d *directive) {
 	a.DirectoryRaw = p.module("weir.directories", "directory", d)
 }
 
+func (p *parser) door(a *App, _ string, d *directive) {
+	if door := p.unmarshal("weir.doors", "door", d.name.Text, d, d.tokens()); door != nil {
+		a.DoorsRaw = append(a.DoorsRaw, door)
+	}
+}
+
+// withDoors returns the grammar with a clause for every door there is.
+func withDoors(g grammar[App]) grammar[App] {
+	g = slices.Clone(g)
+	for _, name := range moduleNames("weir.doors") {
+		g = append(g, clause[App]{name, "...", 0, many, true, "", (*parser).door})
+	}
+	return g
+}
+
 // module lets the module that d's first argument names in the namespace read
 // what follows, and returns it with its name under key.
 func (p *parser) module(namespace, key string, d *directive) json.RawMessage {
@@ -31,7 +46,12 @@ func (p *parser) module(namespace, key string, d *directive) json.RawMessage {
 		p.errorf(d.args[0], "unknown %s %q%s", key, clip(name), core.DidYouMean(name, names))
 		return nil
 	}
-	segment := caddyfile.NewDispenser(d.tokens()[1:])
+	return p.unmarshal(namespace, key, name, d, d.tokens()[1:])
+}
+
+// unmarshal lets the named module read tokens, which are d's.
+func (p *parser) unmarshal(namespace, key, name string, d *directive, tokens []caddyfile.Token) json.RawMessage {
+	segment := caddyfile.NewDispenser(tokens)
 	segment.Next()
 	module, err := caddyfile.UnmarshalModule(segment, namespace+"."+name)
 	if err != nil {

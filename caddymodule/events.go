@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"github.com/caddyserver/caddy/v2"
+
 	"github.com/weirhq/weir/core"
 )
 
@@ -10,8 +12,8 @@ const eventDenied = "weir.denied"
 
 // emitDenial emits the event of a refusal, if anybody listens: Caddy's event
 // handlers run before the client is answered.
-func (h *Handler) emitDenial(d *core.Decision) {
-	if !h.app.events.ShouldEmit(eventDenied) {
+func (a *App) emitDenial(ctx caddy.Context, d *core.Decision) {
+	if !a.events.ShouldEmit(eventDenied) {
 		return
 	}
 	c := d.Refuser()
@@ -19,7 +21,7 @@ func (h *Handler) emitDenial(d *core.Decision) {
 	if c.NeverFits {
 		outcome = neverFits
 	}
-	h.app.events.Emit(h.ctx, eventDenied, map[string]any{
+	a.events.Emit(ctx, eventDenied, map[string]any{
 		"policy":  d.Policy.Name,
 		"limit":   c.Limit.Name,
 		"outcome": outcome,

@@ -118,16 +118,9 @@ func (h *Handler) decide(engine *core.Engine, r *http.Request, v *visit) {
 func (h *Handler) tell(r *http.Request, w *writer) {
 	d := &w.visit.decision
 	caddyhttp.SetVar(r.Context(), h.key, w)
-	h.page.tally.count(d)
 	w.provide(r)
 	h.logAccess(r, d)
-	if d.Outcome == core.Denied {
-		h.logDenial(d)
-		h.emitDenial(d)
-	}
-	if d.Err != nil {
-		h.logFailure(d)
-	}
+	h.app.tell(h.ctx, h.page, d)
 }
 
 // Interface guards

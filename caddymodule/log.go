@@ -38,8 +38,8 @@ func (h *Handler) logAccess(r *http.Request, d *core.Decision) {
 }
 
 // logDenial logs a refusal by a limit.
-func (h *Handler) logDenial(d *core.Decision) {
-	entry := h.app.frequent.Check(zap.InfoLevel, "request refused")
+func (a *App) logDenial(d *core.Decision) {
+	entry := a.frequent.Check(zap.InfoLevel, "request refused")
 	if entry == nil {
 		return
 	}
@@ -59,23 +59,23 @@ func (h *Handler) logDenial(d *core.Decision) {
 }
 
 // logFailure logs that the store or the directory failed.
-func (h *Handler) logFailure(d *core.Decision) {
-	h.app.frequent.Error("request decided without store or directory",
+func (a *App) logFailure(d *core.Decision) {
+	a.frequent.Error("request decided without store or directory",
 		zap.String("policy", d.Policy.Name),
 		zap.Stringer("outcome", d.Outcome),
 		zap.Error(d.Err))
 }
 
 // logUnsettled logs that the store did not take what became known of a request.
-func (h *Handler) logUnsettled(d *core.Decision, err error) {
-	h.app.frequent.Error("settling a request; it is tried again",
+func (a *App) logUnsettled(d *core.Decision, err error) {
+	a.frequent.Error("settling a request; it is tried again",
 		zap.String("policy", d.Policy.Name), zap.Error(err))
 }
 
 // logHeard logs what the origin said in vain.
 func (h *Handler) logHeard(d *core.Decision, heard *core.Heard) {
 	if heard.Err != nil {
-		h.logUnsettled(d, heard.Err)
+		h.app.logUnsettled(d, heard.Err)
 	}
 	if heard.Ignored+heard.Invalid == 0 {
 		return

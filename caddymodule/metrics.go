@@ -17,8 +17,10 @@ type metrics struct {
 	storeErrors  *prometheus.CounterVec
 	lookupErrors *prometheus.CounterVec
 	originErrors *prometheus.CounterVec
-	duration     prometheus.Histogram
-	cells        *cellCollector
+
+	unknownPolicies prometheus.Counter
+	duration        prometheus.Histogram
+	cells           *cellCollector
 }
 
 // newMetrics makes the collectors of s.
@@ -39,6 +41,10 @@ func newMetrics(s *state) *metrics {
 		originErrors: counter("weir_origin_errors_total",
 			"What origins said in Weir-* that had no effect: values that cannot be read, ids without a slot or a holder, costs that nothing settles.",
 			"policy"),
+		unknownPolicies: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "weir_unknown_policies_total",
+			Help: "Calls that named a policy there is none of, from doors whose callers name it: Envoy's domains.",
+		}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "weir_decision_duration_seconds",
 			Help:    "How long decisions took; one in 64 is measured.",
@@ -51,7 +57,7 @@ func newMetrics(s *state) *metrics {
 // register makes the collectors known to a configuration's registry.
 func (m *metrics) register(r *prometheus.Registry) error {
 	for _, c := range []prometheus.Collector{
-		m.decisions, m.shadows, m.storeErrors, m.lookupErrors, m.originErrors, m.duration, m.cells,
+		m.decisions, m.shadows, m.storeErrors, m.lookupErrors, m.originErrors, m.unknownPolicies, m.duration, m.cells,
 	} {
 		if err := r.Register(c); err != nil {
 			return err

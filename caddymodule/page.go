@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sync"
 
 	"github.com/weirhq/weir/core"
 	"github.com/weirhq/weir/core/contract"
@@ -16,7 +17,8 @@ type page struct {
 	contract *contract.Contract
 	inline   bool // defined by a handler
 	tally    *tally
-	refusals []error // by limit, what error handlers are told
+	endless  sync.Once // warns of holds, for doors that are told no end
+	refusals []error   // by limit, what error handlers are told
 }
 
 // newPage makes the page of a policy.

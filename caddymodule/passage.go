@@ -123,7 +123,7 @@ func (w *writer) finish() {
 	d := &w.visit.decision
 	if err := w.engine.Finish(w.handler.app.state.clock.Now(), d); err != nil {
 		w.handler.page.tally.storeErrors.Inc()
-		w.handler.logUnsettled(d, err)
+		w.handler.app.logUnsettled(d, err)
 	}
 }
 

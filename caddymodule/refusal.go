@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.uber.org/zap"
 
 	"github.com/weirhq/weir/core"
 	"github.com/weirhq/weir/core/contract"
@@ -16,7 +15,7 @@ import (
 func (w *writer) refuse() error {
 	w.finish()
 	d, c := &w.visit.decision, w.handler.page.contract
-	w.complete(d)
+	w.handler.app.complete(w.ctx, w.engine, w.handler.page, d)
 	if d.Outcome == core.Usage {
 		w.announce()
 		return w.answer(c.Usage(d, nil))
@@ -31,19 +30,6 @@ func (w *writer) refuse() error {
 		return w.refusal
 	}
 	return w.answer(a)
-}
-
-// complete reads the limits that the answer names and the request was not
-// charged to.
-func (w *writer) complete(d *core.Decision) {
-	if !w.handler.page.contract.Incomplete(d) {
-		return
-	}
-	app := w.handler.app
-	if err := w.engine.Complete(w.ctx, app.state.clock.Now(), d); err != nil {
-		w.handler.page.tally.storeErrors.Inc()
-		app.logger.Error("reading limits for an answer", zap.String("policy", d.Policy.Name), zap.Error(err))
-	}
 }
 
 // answer writes the policy's own answer.

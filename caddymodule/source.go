@@ -40,7 +40,7 @@ func originalMethod(r *http.Request) string {
 func (s *source) Attribute(a *core.Ref) (string, bool) {
 	switch a.Kind {
 	case core.RefHost:
-		return hostOf(s.request.Host), true
+		return core.HostOf(s.request.Host), true
 	case core.RefClientIP:
 		return s.clientIP(), true
 	case core.RefHeader:
@@ -63,15 +63,6 @@ func (s *source) Attribute(a *core.Ref) (string, bool) {
 // Body implements core.Source.
 func (s *source) Body(limit int64) ([]byte, error) {
 	return s.body.read(s.request, limit)
-}
-
-// hostOf returns the host without its port, in lower case.
-func hostOf(hostport string) string {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host = strings.Trim(hostport, "[]")
-	}
-	return strings.ToLower(host)
 }
 
 // clientIP returns the client's address as Caddy's trusted proxies tell it.
