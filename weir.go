@@ -6,4 +6,5 @@ package weir
 
 import (
 	_ "github.com/weirhq/weir/caddymodule"
+	_ "github.com/weirhq/weir/envoyrls"
 )

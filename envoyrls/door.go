@@ -1,0 +1,139 @@
+package envoyrls
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/weirhq/weir/caddymodule"
+)
+
+func init() {
+	caddy.RegisterModule(new(Door))
+}
+
+const (
+	// defaultPort is that of envoyproxy/ratelimit.
+	defaultPort = 8081
+	// defaultDrain is how long closing waits for calls.
+	defaultDrain = 5 * time.Second
+	// leastPing is how often a client may ping.
+	leastPing = 5 * time.Second
+)
+
+// Door answers Envoy's Rate Limit Service by the app's policies. It serves gRPC
+// without TLS, with the health service for "" and "ratelimit".
+type Door struct {
+	// Address to listen on: a Caddy network address of one port, such as
+	// `:8081` or `unix//run/weir.sock`. The default port is 8081.
+	Address string `json:"address"`
+
+	// Drain bounds how long a reload or a stop waits for calls that are on
+	// their way; 5s by default.
+	Drain caddy.Duration `json:"drain,omitempty"`
+
+	logger  *zap.Logger
+	address caddy.NetworkAddress
+
+	listener *listener
+	server   *grpc.Server
+	closed   chan struct{} // once the server has stopped
+	ending   chan struct{} // once streams must end
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Door) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "weir.doors.envoy", New: func() caddy.Module { return new(Door) }}
+}
+
+// Provision implements caddy.Provisioner.
+func (d *Door) Provision(ctx caddy.Context) error {
+	d.logger = ctx.Logger()
+	if d.Address == "" {
+		return errors.New("the address to listen on is missing, such as :8081")
+	}
+	address, err := caddy.NewReplacer().ReplaceOrErr(d.Address, true, true)
+	if err != nil {
+		return fmt.Errorf("address: %w", err)
+	}
+	if d.address, err = caddy.ParseNetworkAddressWithDefaults(address, "tcp", defaultPort); err != nil {
+		return fmt.Errorf("address %q: %w", address, err)
+	}
+	switch d.address.Network {
+	case "tcp", "tcp4", "tcp6", "unix", "fd":
+	default:
+		return fmt.Errorf("address %q: gRPC needs a stream, such as tcp or unix", address)
+	}
+	if n := d.address.PortRangeSize(); n > 1 {
+		return fmt.Errorf("address %q: one port, not %d", address, n)
+	}
+	if d.Drain < 0 {
+		return errors.New("drain is below 0")
+	}
+	if d.Drain == 0 {
+		d.Drain = caddy.Duration(defaultDrain)
+	}
+	return nil
+}
+
+// Open implements caddymodule.Door.
+func (d *Door) Open(app *caddymodule.App) error {
+	var err error
+	if d.listener, err = listen(d.address); err != nil {
+		return fmt.Errorf("listening for Envoy on %s: %w", d.address, err)
+	}
+	d.ending, d.closed = make(chan struct{}), make(chan struct{})
+	d.server = grpc.NewServer(
+		grpc.ChainUnaryInterceptor(d.recovered),
+		grpc.ChainStreamInterceptor(d.endable),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
+		grpc.ForceServerCodecV2(codec{}),
+	)
+	rls.RegisterRateLimitServiceServer(d.server, &service{app: app})
+	status := health.NewServer()
+	status.SetServingStatus("ratelimit", healthv1.HealthCheckResponse_SERVING)
+	healthv1.RegisterHealthServer(d.server, status)
+	go d.serve()
+	d.logger.Info("answering Envoy", zap.Stringer("address", d.address))
+	return nil
+}
+
+// serve answers until Close.
+func (d *Door) serve() {
+	defer close(d.closed)
+	if err := d.server.Serve(d.listener); err != nil && !errors.Is(err, net.ErrClosed) {
+		d.logger.Error("answering Envoy", zap.Stringer("address", d.address), zap.Error(err))
+	}
+}
+
+// Close implements caddymodule.Door. Clients are asked to come back on another
+// connection, which the door of the next configuration answers.
+func (d *Door) Close() error {
+	close(d.ending)
+	err := d.listener.Close()
+	timer := time.AfterFunc(time.Duration(d.Drain), func() {
+		d.logger.Warn("calls were still on their way", zap.Stringer("address", d.address))
+		d.server.Stop()
+	})
+	d.server.GracefulStop()
+	timer.Stop()
+	<-d.closed
+	return err
+}
+
+// Interface guards
+var (
+	_ caddy.Module      = (*Door)(nil)
+	_ caddy.Provisioner = (*Door)(nil)
+	_ caddymodule.Door  = (*Door)(nil)
+)
