@@ -20,6 +20,7 @@ import (
 
 	"github.com/weirhq/weir/caddymodule"
 	"github.com/weirhq/weir/core"
+	"github.com/weirhq/weir/envoyrls"
 )
 
 // root of the repository, from this directory.
@@ -334,7 +335,7 @@ func TestMetrics(t *testing.T) {
 func TestFields(t *testing.T) {
 	names := make(map[string]bool)
 	for _, typ := range []reflect.Type{
-		reflect.TypeFor[caddymodule.App](), reflect.TypeFor[caddymodule.Handler](),
+		reflect.TypeFor[caddymodule.App](), reflect.TypeFor[envoyrls.Door](), reflect.TypeFor[caddymodule.Handler](),
 		reflect.TypeFor[caddymodule.MemoryStore](), reflect.TypeFor[caddymodule.FileDirectory](),
 		reflect.TypeFor[caddymodule.InlineDirectory](), reflect.TypeFor[caddymodule.HTTPDirectory](),
 	} {
