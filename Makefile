@@ -13,6 +13,9 @@ build:
 test: setup
 	go test ./...
 
+# Where setup puts the real Envoy that tests run.
+export WEIR_ENVOY ?= $(CURDIR)/.cache/envoy/bin/envoy
+
 # setup installs what is missing where it may, and says what to install where
 # it may not: node and python3 run the pages' own clients.
 setup:

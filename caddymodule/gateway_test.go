@@ -134,7 +134,7 @@ func (g *gateway) request(method, path string, body io.Reader, lines ...string) 
 func (g *gateway) send(c *http.Client, r *http.Request) exchange {
 	g.t.Helper()
 	res, err := c.Do(r)
-	for try := 0; err != nil && try < 10 && r.Body == nil && g.t.Context().Err() == nil; try++ {
+	for try := 0; err != nil && try < 200 && r.Body == nil && g.t.Context().Err() == nil; try++ {
 		res, err = c.Do(r)
 	}
 	if err != nil {

