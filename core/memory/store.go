@@ -132,35 +132,40 @@ func (s *Store) Close() error {
 
 // Take decides a request; see core.Store.
 func (s *Store) Take(_ context.Context, op *core.Take) error {
-	if err := s.ready(); err != nil {
-		return err
-	}
-	held, err := s.acquireTake(op)
+	held, err := s.enter(op)
 	if err != nil {
 		return err
 	}
 	defer s.release(held)
-	op.Now = s.clock(op.Now)
-	s.see(held, op.Now)
 	return s.take(held, op)
 }
 
 // Read tells how cells stand; see core.Store.
 func (s *Store) Read(_ context.Context, op *core.Take) error {
-	if err := s.ready(); err != nil {
-		return err
-	}
-	held, err := s.acquireTake(op)
+	held, err := s.enter(op)
 	if err != nil {
 		return err
 	}
 	defer s.release(held)
-	op.Now = s.clock(op.Now)
-	s.see(held, op.Now)
 	s.override(held, op)
 	var inline [inlineCells]found
 	s.check(op, inline[:0])
 	return nil
+}
+
+// enter locks what op names, and tells it the store's time. The caller releases
+// what it returns.
+func (s *Store) enter(op *core.Take) (locks, error) {
+	if err := s.ready(); err != nil {
+		return locks{}, err
+	}
+	held, err := s.acquireTake(op)
+	if err != nil {
+		return locks{}, err
+	}
+	op.Now = s.clock(op.Now)
+	s.see(held, op.Now)
+	return held, nil
 }
 
 // Settle applies what became known; see core.Store.
