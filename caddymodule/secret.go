@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/weirhq/weir/core/memory"
 )
 
 // secretFile returns the secret in the file at path: 32 hexadecimal digits and
@@ -48,14 +50,5 @@ func newSecretFile(path string) (secret [16]byte, err error) {
 	if err != nil {
 		return secret, errors.Join(err, os.Remove(f.Name()))
 	}
-	return secret, syncDir(filepath.Dir(path))
-}
-
-// syncDir makes a renamed file's name durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return secret, memory.SyncDir(filepath.Dir(path))
 }

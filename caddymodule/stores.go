@@ -95,7 +95,7 @@ func (m *MemoryStore) Secret() (secret [16]byte, err error) {
 		return secret, err
 	}
 	path := filepath.Join(m.Dir, "secret")
-	snapshot := filepath.Join(m.Dir, "weir.snapshot")
+	snapshot := filepath.Join(m.Dir, memory.SnapshotName)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Stat(snapshot); err == nil {
 			return secret, fmt.Errorf("%s is missing, without which the counters in %s belong to nobody: restore it, or remove the directory to begin with empty ones", path, snapshot)

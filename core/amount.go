@@ -45,7 +45,7 @@ func ParseAmount(s string) (Amount, error) {
 	expr, otherwise, hasElse := strings.Cut(strings.TrimSpace(s), " else ")
 	if !strings.HasPrefix(expr, "{") {
 		if hasElse {
-			return Amount{}, fmt.Errorf("%q: only an attribute such as {subject.credits} has an else", clip(s))
+			return Amount{}, fmt.Errorf("%q: only an attribute such as {subject.credits} has an else", Clip(s))
 		}
 		v, err := parseCap(expr)
 		return Amount{Value: v}, err
@@ -62,7 +62,7 @@ func ParseAmount(s string) (Amount, error) {
 			return Amount{}, fmt.Errorf("factor: %w", err)
 		}
 		if units < 0 || micro < 0 || units == 0 && micro == 0 || units > 1_000_000_000 {
-			return Amount{}, fmt.Errorf("factor %q must be above 0 and at most 1000000000", clip(strings.TrimSpace(factor)))
+			return Amount{}, fmt.Errorf("factor %q must be above 0 and at most 1000000000", Clip(strings.TrimSpace(factor)))
 		}
 		a.Factor = units*Million + micro
 	}
@@ -78,9 +78,9 @@ func ParseAmount(s string) (Amount, error) {
 func parseCap(s string) (Value, error) {
 	v := ParseValue(s)
 	if n, ok := v.amount(Million); !ok || strings.HasPrefix(s, "-") {
-		return Value{}, fmt.Errorf("%q is not a number from 0 to %d, unlimited, or {subject.ATTRIBUTE}", clip(s), MaxAmount)
+		return Value{}, fmt.Errorf("%q is not a number from 0 to %d, unlimited, or {subject.ATTRIBUTE}", Clip(s), MaxAmount)
 	} else if n < 0 {
-		return Value{}, fmt.Errorf("%q is too large", clip(s))
+		return Value{}, fmt.Errorf("%q is too large", Clip(s))
 	}
 	return v, nil
 }
@@ -89,8 +89,8 @@ func parseCap(s string) (Value, error) {
 func subjectAttribute(ref string) (string, error) {
 	name, ok := strings.CutPrefix(ref, "{subject.")
 	name, closed := strings.CutSuffix(name, "}")
-	if !ok || !closed || !validAttributeName(name) {
-		return "", fmt.Errorf("%q is not {subject.ATTRIBUTE}", clip(ref))
+	if !ok || !closed || !ValidAttributeName(name) {
+		return "", fmt.Errorf("%q is not {subject.ATTRIBUTE}", Clip(ref))
 	}
 	return name, nil
 }

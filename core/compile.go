@@ -34,7 +34,7 @@ func (k *compiler) oneOf(path, word string, valid []string) bool {
 	if slices.Contains(valid, word) {
 		return true
 	}
-	k.errorf(path, "unknown word %q%s", clip(word), DidYouMean(word, valid))
+	k.errorf(path, "unknown word %q%s", Clip(word), DidYouMean(word, valid))
 	return false
 }
 
@@ -50,7 +50,7 @@ func (k *compiler) policy(path, name string, c *PolicyConfig) *Policy {
 	}
 	p.Config.Limits = slices.Clone(c.Limits)
 	if !nameForm.MatchString(name) {
-		k.errorf(path, "invalid policy name %q: %s", clip(name), nameHint)
+		k.errorf(path, "invalid policy name %q: %s", Clip(name), nameHint)
 	}
 	if p.bodyLimit == 0 {
 		p.bodyLimit = defaultBodyLimit
@@ -95,19 +95,9 @@ func (k *compiler) attributeName(path, name string) {
 	switch {
 	case name == "id" || name == "plan":
 		k.errorf(path, "%q is what a subject has anyway; an attribute needs another name", name)
-	case !validAttributeName(name):
-		k.errorf(path, "invalid attribute name %q: letters, digits, _ and - only", clip(name))
+	case !ValidAttributeName(name):
+		k.errorf(path, "invalid attribute name %q: letters, digits, _ and - only", Clip(name))
 	}
-}
-
-func validAttributeName(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 64
 }
 
 // limits compiles the limits and the order in which to match them.
@@ -121,7 +111,7 @@ func (k *compiler) limits(path string, p *Policy) {
 		c := &p.Config.Limits[i]
 		at := fmt.Sprintf("%s.limits[%d]", path, i)
 		if !nameForm.MatchString(c.Name) {
-			k.errorf(at+".name", "invalid limit name %q: %s", clip(c.Name), nameHint)
+			k.errorf(at+".name", "invalid limit name %q: %s", Clip(c.Name), nameHint)
 		} else if _, twice := index[c.Name]; twice {
 			k.errorf(at+".name", "a limit named %q exists already", c.Name)
 		}
@@ -226,7 +216,7 @@ func (k *compiler) fallback(path string, c *FallbackConfig, p *Policy, hasKey bo
 		return fallback{}
 	}
 	if _, ok := p.Plans.Row(c.Plan); !ok {
-		k.errorf(path+".plan", "there is no plan %q%s", clip(c.Plan), DidYouMean(c.Plan, sortedKeys(p.Config.Plans)))
+		k.errorf(path+".plan", "there is no plan %q%s", Clip(c.Plan), DidYouMean(c.Plan, sortedKeys(p.Config.Plans)))
 	}
 	by := map[string]fallbackKind{"client_ip": countByIP, "all": countTogether, "key": countByKey}[c.CountBy]
 	return fallback{kind: by, plan: c.Plan}

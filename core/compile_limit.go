@@ -77,7 +77,7 @@ func (k *limitCompiler) cost(l *Limit, c *LimitConfig) {
 	switch {
 	case c.Cost.Reserve.IsZero():
 	case !ok || reserve == Unlimited || strings.HasPrefix(c.Cost.Reserve.String(), "-"):
-		k.errorf(at+".reserve", "%q is not a number from 0", clip(c.Cost.Reserve.String()))
+		k.errorf(at+".reserve", "%q is not a number from 0", Clip(c.Cost.Reserve.String()))
 	default:
 		l.Reserve = reserve
 	}
@@ -125,7 +125,7 @@ func (k *limitCompiler) max(l *Limit, c *LimitConfig) {
 	case c.Max.IsZero():
 		k.errorf(k.path+".max", "a limit needs a max: a number, unlimited, or {subject.ATTRIBUTE}")
 	case c.Max.Attribute == "" && c.Max.Value.IsText():
-		k.errorf(k.path+".max", "%q is not a number, unlimited, or {subject.ATTRIBUTE}", clip(c.Max.Value.String()))
+		k.errorf(k.path+".max", "%q is not a number, unlimited, or {subject.ATTRIBUTE}", Clip(c.Max.Value.String()))
 	}
 	switch {
 	case !l.Settled:
@@ -178,7 +178,7 @@ func (k *limitCompiler) attributeDefault(path string, a Amount) {
 func (k *limitCompiler) numeric(path, attribute string, rows map[string]map[string]Value) {
 	for _, name := range sortedKeys(rows) {
 		if v := rows[name][attribute]; v.IsText() {
-			k.errorf(path, "plan %q has the text %q for %q, which must be a number or unlimited", name, clip(v.String()), attribute)
+			k.errorf(path, "plan %q has the text %q for %q, which must be a number or unlimited", name, Clip(v.String()), attribute)
 		}
 	}
 }
@@ -214,7 +214,7 @@ func (k *limitCompiler) scope(c *LimitConfig) scopeRule {
 	s := scopeRule{kind: perAttributes}
 	for i, p := range per {
 		if !strings.HasPrefix(p, "{") {
-			k.errorf(at, "unknown word %q%s", clip(p), DidYouMean(p, []string{"key", "subject", "all", "{attribute}"}))
+			k.errorf(at, "unknown word %q%s", Clip(p), DidYouMean(p, []string{"key", "subject", "all", "{attribute}"}))
 			continue
 		}
 		ref, err := ParseRef(p)
@@ -271,9 +271,9 @@ func (k *limitCompiler) rule(path string, c *MatchConfig) rule {
 	r := rule{methods: c.Methods}
 	for i, m := range c.Methods {
 		if m == "" || strings.ToUpper(m) != m || strings.ContainsAny(m, " /{}*,") {
-			k.errorf(fmt.Sprintf("%s.methods[%d]", path, i), "%q is not a method in upper case", clip(m))
+			k.errorf(fmt.Sprintf("%s.methods[%d]", path, i), "%q is not a method in upper case", Clip(m))
 		} else if w := nearMethod(m); w != "" {
-			k.errorf(fmt.Sprintf("%s.methods[%d]", path, i), "unknown method %q; did you mean %q?", clip(m), w)
+			k.errorf(fmt.Sprintf("%s.methods[%d]", path, i), "unknown method %q; did you mean %q?", Clip(m), w)
 		}
 	}
 	for i, p := range c.Paths {
@@ -294,11 +294,11 @@ func (k *compiler) pathPattern(path, pattern string) string {
 	case pattern == "*":
 		return pattern
 	case !strings.HasPrefix(pattern, "/"):
-		k.errorf(path, "%q is not a path: it starts with a slash, or is *", clip(pattern))
+		k.errorf(path, "%q is not a path: it starts with a slash, or is *", Clip(pattern))
 	case strings.ContainsAny(pattern, "?#%{} \t\r\n"):
-		k.errorf(path, "%q: a path pattern is decoded, and has no query, fragment or placeholder", clip(pattern))
+		k.errorf(path, "%q: a path pattern is decoded, and has no query, fragment or placeholder", Clip(pattern))
 	case NormalizePath(pattern) != strings.ToLower(pattern):
-		k.errorf(path, "%q can match nothing: paths are matched without doubled slashes and dot segments, as %q", clip(pattern), NormalizePath(pattern))
+		k.errorf(path, "%q can match nothing: paths are matched without doubled slashes and dot segments, as %q", Clip(pattern), NormalizePath(pattern))
 	}
 	return strings.ToLower(pattern)
 }
@@ -309,10 +309,10 @@ func (k *limitCompiler) limitBit(path, name string) uint64 {
 		return 1 << i
 	}
 	if upper := strings.ToUpper(name); slices.Contains(methods, upper) {
-		k.errorf(path, "there is no limit %q; did you mean the method %q?", clip(name), upper)
+		k.errorf(path, "there is no limit %q; did you mean the method %q?", Clip(name), upper)
 		return 0
 	}
-	k.errorf(path, "there is no limit %q%s", clip(name), DidYouMean(name, sortedKeys(k.index)))
+	k.errorf(path, "there is no limit %q%s", Clip(name), DidYouMean(name, sortedKeys(k.index)))
 	return 0
 }
 

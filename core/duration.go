@@ -17,13 +17,13 @@ func ParseDuration(s string) (Duration, error) {
 	if days, ok := strings.CutSuffix(s, "d"); ok && digits(days) {
 		n, err := strconv.ParseInt(days, 10, 64)
 		if err != nil || n > 36500 {
-			return 0, fmt.Errorf("%q is longer than a hundred years", clip(s))
+			return 0, fmt.Errorf("%q is longer than a hundred years", Clip(s))
 		}
 		return Duration(n) * Duration(24*time.Hour), nil
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil {
-		return 0, fmt.Errorf("%q is not a duration such as 60s, 1m, 24h or 30d", clip(s))
+		return 0, fmt.Errorf("%q is not a duration such as 60s, 1m, 24h or 30d", Clip(s))
 	}
 	return Duration(d), nil
 }

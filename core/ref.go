@@ -65,7 +65,7 @@ func ParseRef(s string) (Ref, error) {
 	body, opened := strings.CutPrefix(s, "{")
 	body, closed := strings.CutSuffix(body, "}")
 	if !opened || !closed || body == "" || strings.ContainsAny(body, "{} \t\r\n") {
-		return Ref{}, fmt.Errorf("%q is not an attribute such as {header.X-API-Key} or {client_ip}", clip(s))
+		return Ref{}, fmt.Errorf("%q is not an attribute such as {header.X-API-Key} or {client_ip}", Clip(s))
 	}
 	for _, n := range refNames {
 		if body == n.short || body == n.long {
@@ -78,7 +78,7 @@ func ParseRef(s string) (Ref, error) {
 			name, ok = strings.CutPrefix(body, p.long)
 		}
 		if ok && name == "" {
-			return Ref{}, fmt.Errorf("%q names no %s", clip(s), strings.TrimSuffix(p.short, "."))
+			return Ref{}, fmt.Errorf("%q names no %s", Clip(s), strings.TrimSuffix(p.short, "."))
 		}
 		if ok && p.kind == RefJSON {
 			return Ref{Kind: p.kind, Name: name, Text: p.short + name, path: bodyPath(name)}, nil
@@ -88,7 +88,7 @@ func ParseRef(s string) (Ref, error) {
 		}
 	}
 	if meant := mistyped(body); meant != "" {
-		return Ref{}, fmt.Errorf("unknown attribute %q; did you mean {%s}?", clip(s), clip(meant))
+		return Ref{}, fmt.Errorf("unknown attribute %q; did you mean {%s}?", Clip(s), Clip(meant))
 	}
 	return Ref{Kind: RefOther, Name: body, Text: body}, nil
 }

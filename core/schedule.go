@@ -32,7 +32,7 @@ func NewSchedule(unit, zone, anchor string) (*Schedule, error) {
 	switch unit {
 	case "day", "week", "month", "year":
 	default:
-		return nil, fmt.Errorf("%q is not a unit%s", clip(unit), DidYouMean(unit, []string{"day", "week", "month", "year"}))
+		return nil, fmt.Errorf("%q is not a unit%s", Clip(unit), DidYouMean(unit, []string{"day", "week", "month", "year"}))
 	}
 	if err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func loadZone(name string) (*time.Location, error) {
 			return zone, nil
 		}
 	}
-	return nil, fmt.Errorf("%q is not an IANA time zone such as UTC or Europe/Berlin", clip(name))
+	return nil, fmt.Errorf("%q is not an IANA time zone such as UTC or Europe/Berlin", Clip(name))
 }
 
 const daySeconds = 24 * 60 * 60
@@ -74,7 +74,7 @@ func (s *Schedule) setAnchor(anchor string) error {
 func (s *Schedule) days(anchor string) error {
 	t, err := time.Parse("15:04", orDefault(anchor, "00:00"))
 	if err != nil {
-		return fmt.Errorf("%q is not a time of day such as 06:30", clip(anchor))
+		return fmt.Errorf("%q is not a time of day such as 06:30", Clip(anchor))
 	}
 	s.anchor = t.Format("15:04")
 	offset := int64(t.Hour()*60+t.Minute()) * 60
@@ -90,7 +90,7 @@ func (s *Schedule) weeks(anchor string) error {
 	s.anchor = strings.ToLower(orDefault(anchor, "monday"))
 	day := slices.Index(weekdays, s.anchor)
 	if day < 0 {
-		return fmt.Errorf("%q is not a weekday%s", clip(anchor), DidYouMean(anchor, weekdays))
+		return fmt.Errorf("%q is not a weekday%s", Clip(anchor), DidYouMean(anchor, weekdays))
 	}
 	const week = 7 * daySeconds
 	offset := int64(day-3) * daySeconds // the epoch was a thursday
@@ -103,7 +103,7 @@ func (s *Schedule) weeks(anchor string) error {
 func (s *Schedule) months(anchor string) error {
 	day, err := strconv.Atoi(orDefault(anchor, "1"))
 	if err != nil || !digits(orDefault(anchor, "1")) || day < 1 || day > 31 {
-		return fmt.Errorf("%q is not a day of the month from 1 to 31", clip(anchor))
+		return fmt.Errorf("%q is not a day of the month from 1 to 31", Clip(anchor))
 	}
 	s.anchor = strconv.Itoa(day)
 	s.begin = func(i int64) int64 {
@@ -120,7 +120,7 @@ func (s *Schedule) months(anchor string) error {
 func (s *Schedule) years(anchor string) error {
 	t, err := time.Parse("2006-01-02", "2000-"+orDefault(anchor, "01-01"))
 	if err != nil {
-		return fmt.Errorf("%q is not a date such as 04-01 (month-day)", clip(anchor))
+		return fmt.Errorf("%q is not a date such as 04-01 (month-day)", Clip(anchor))
 	}
 	s.anchor = t.Format("01-02")
 	s.begin = func(i int64) int64 { return clampedDate(i, t.Month(), t.Day()) }

@@ -149,15 +149,15 @@ func parseDecimal(s string) (units, micro int64, err error) {
 		return parseExponent(s)
 	}
 	if !digits(whole) || hasFrac && !digits(frac) {
-		return 0, 0, fmt.Errorf("%q is not a number", clip(s))
+		return 0, 0, fmt.Errorf("%q is not a number", Clip(s))
 	}
 	frac = strings.TrimRight(frac, "0")
 	if len(frac) > 6 {
-		return 0, 0, fmt.Errorf("%q has more than six decimals", clip(s))
+		return 0, 0, fmt.Errorf("%q has more than six decimals", Clip(s))
 	}
 	units, err = strconv.ParseInt(whole, 10, 64)
 	if err != nil || units > MaxAmount {
-		return 0, 0, fmt.Errorf("%q is larger than %d", clip(s), MaxAmount)
+		return 0, 0, fmt.Errorf("%q is larger than %d", Clip(s), MaxAmount)
 	}
 	if frac != "" {
 		micro, _ = strconv.ParseInt(frac+"000000"[len(frac):], 10, 64)
@@ -172,7 +172,7 @@ func parseDecimal(s string) (units, micro int64, err error) {
 func parseExponent(s string) (units, micro int64, err error) {
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil || math.IsNaN(f) || math.Abs(f) > float64(MaxAmount) {
-		return 0, 0, fmt.Errorf("%q is not a number up to %d", clip(s), MaxAmount)
+		return 0, 0, fmt.Errorf("%q is not a number up to %d", Clip(s), MaxAmount)
 	}
 	return parseDecimal(strconv.FormatFloat(f, 'f', -1, 64))
 }
@@ -209,12 +209,4 @@ func FormatAmount(n, scale int64) string {
 		return strconv.FormatInt(n, 10)
 	}
 	return formatDecimal(n/scale, n%scale*(Million/scale))
-}
-
-// clip shortens what a message repeats of its input.
-func clip(s string) string {
-	if len(s) > 40 {
-		return s[:40] + "…"
-	}
-	return s
 }

@@ -17,7 +17,7 @@ func newChallenge(s *core.SubjectConfig) string {
 	}
 	var schemes []string
 	for _, source := range s.Sources {
-		if source.Scheme == "" || !isToken(source.Scheme) {
+		if source.Scheme == "" || !core.IsToken(source.Scheme) {
 			continue
 		}
 		scheme := strings.ToUpper(source.Scheme[:1]) + strings.ToLower(source.Scheme[1:])

@@ -65,7 +65,7 @@ func (k *compiler) word(path, got string, words []string) int {
 	}
 	i := slices.Index(words, got)
 	if i < 0 {
-		k.fail(path, "unknown word %q%s", clip(got), core.DidYouMean(got, words))
+		k.fail(path, "unknown word %q%s", core.Clip(got), core.DidYouMean(got, words))
 		return 0
 	}
 	return i
@@ -121,7 +121,7 @@ func (k *compiler) ietf(path string, h *core.HeadersConfig, out *headers) {
 	for i, l := range k.policy.Limits {
 		it, err := newItem(l)
 		if err != nil {
-			k.fail(fmt.Sprintf("%s.limits[%d].name", k.root, i), "%q cannot be told in a header: %w", clip(l.Name), err)
+			k.fail(fmt.Sprintf("%s.limits[%d].name", k.root, i), "%q cannot be told in a header: %w", core.Clip(l.Name), err)
 		}
 		out.items = append(out.items, it)
 	}
@@ -134,7 +134,7 @@ func (k *compiler) speaker(path, name string, out *headers) {
 	case name == tightest:
 		out.tightest = true
 	case name != "" && !slices.Contains(names, name):
-		k.fail(path, "%q is no limit of this policy%s", clip(name), core.DidYouMean(name, append(names, tightest)))
+		k.fail(path, "%q is no limit of this policy%s", core.Clip(name), core.DidYouMean(name, append(names, tightest)))
 	default:
 		out.limit = name
 	}
@@ -149,7 +149,7 @@ func (k *compiler) when(path string, settings map[string]string, out *headers) {
 	for _, name := range sorted(settings) {
 		part := slices.Index(known, name)
 		if part < 0 {
-			k.fail(path+"."+clip(name), "unknown%s", core.DidYouMean(name, known))
+			k.fail(path+"."+core.Clip(name), "unknown%s", core.DidYouMean(name, known))
 			continue
 		}
 		setting := when(k.word(path+"."+name, settings[name], whens))
@@ -174,18 +174,18 @@ func (k *compiler) names(path string, names map[string]string, out *headers) {
 		return
 	}
 	for _, name := range sorted(names) {
-		at := path + "." + clip(name)
+		at := path + "." + core.Clip(name)
 		part := slices.Index(partNames[:partRetryAfter], name)
 		field := names[name]
 		switch {
 		case part < 0:
 			k.fail(at, "unknown%s", core.DidYouMean(name, partNames[:partRetryAfter]))
-		case !isToken(field):
-			k.fail(at, "%q is no name of a header field (RFC 9110, section 5.6.2)", clip(field))
+		case !core.IsToken(field):
+			k.fail(at, "%q is no name of a header field (RFC 9110, section 5.6.2)", core.Clip(field))
 		case strings.HasPrefix(strings.ToLower(field), strings.ToLower(core.HeaderPrefix)):
-			k.fail(at, "%q is the origin's voice, and never reaches a client", clip(field))
+			k.fail(at, "%q is the origin's voice, and never reaches a client", core.Clip(field))
 		case slices.Contains(framing, strings.ToLower(field)):
-			k.fail(at, "%q frames or describes the response itself", clip(field))
+			k.fail(at, "%q frames or describes the response itself", core.Clip(field))
 		default:
 			out.names[part] = field
 		}
@@ -193,7 +193,7 @@ func (k *compiler) names(path string, names map[string]string, out *headers) {
 	for i, a := range out.names {
 		for _, b := range out.names[:i] {
 			if a != "" && strings.EqualFold(a, b) {
-				k.fail(path, "two fields are named %q", clip(a))
+				k.fail(path, "two fields are named %q", core.Clip(a))
 			}
 		}
 	}
@@ -202,24 +202,4 @@ func (k *compiler) names(path string, names map[string]string, out *headers) {
 // sorted returns a map's keys in order.
 func sorted(m map[string]string) []string {
 	return slices.Sorted(maps.Keys(m))
-}
-
-// isToken reports whether s is a token: RFC 9110, section 5.6.2.
-func isToken(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !alnum && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// clip shortens what a message repeats of its input.
-func clip(s string) string {
-	if len(s) > 40 {
-		return s[:40] + "…"
-	}
-	return s
 }

@@ -53,7 +53,7 @@ func parsePlaceholder(s string) (placeholder, error) {
 	if i := slices.Index(words, name); i >= 0 {
 		return placeholder{what: what(i)}, nil
 	}
-	return placeholder{}, fmt.Errorf("{weir.%s} is unknown%s", clip(name), suggestPlaceholder(name))
+	return placeholder{}, fmt.Errorf("{weir.%s} is unknown%s", core.Clip(name), suggestPlaceholder(name))
 }
 
 // suggestPlaceholder suggests a placeholder, in braces.
@@ -69,12 +69,12 @@ func suggestPlaceholder(name string) string {
 func parseNamed(s string) (placeholder, error) {
 	dot := strings.LastIndexByte(s, '.')
 	if dot <= 0 {
-		return placeholder{}, fmt.Errorf("{weir.limits.%s} is not {weir.limits.NAME.used}", clip(s))
+		return placeholder{}, fmt.Errorf("{weir.limits.%s} is not {weir.limits.NAME.used}", core.Clip(s))
 	}
 	limit, fact := s[:dot], s[dot+1:]
 	i := slices.Index(facts, fact)
 	if i < 0 {
-		return placeholder{}, fmt.Errorf("%q is not told of a limit%s", clip(fact), core.DidYouMean(fact, facts))
+		return placeholder{}, fmt.Errorf("%q is not told of a limit%s", core.Clip(fact), core.DidYouMean(fact, facts))
 	}
 	return placeholder{what: what(i), limit: limit}, nil
 }
@@ -82,7 +82,7 @@ func parseNamed(s string) (placeholder, error) {
 // parseSubject reads the name of an attribute.
 func parseSubject(s string) (placeholder, error) {
 	if s == "" || strings.ContainsFunc(s, notNameRune) {
-		return placeholder{}, fmt.Errorf("{weir.subject.%s}: a name has letters, digits, _ and -", clip(s))
+		return placeholder{}, fmt.Errorf("{weir.subject.%s}: a name has letters, digits, _ and -", core.Clip(s))
 	}
 	return placeholder{what: whatSubject, name: s}, nil
 }

@@ -79,7 +79,7 @@ func (k *compiler) body(path, contentType, template string, s scope) *body {
 	}
 	mediaType, _, err := mime.ParseMediaType(b.contentType)
 	if err != nil || !strings.Contains(mediaType, "/") || strings.ContainsFunc(b.contentType, notPrintable) {
-		k.fail(path+".content_type", "%q is no media type such as %s", clip(contentType), jsonType)
+		k.fail(path+".content_type", "%q is no media type such as %s", core.Clip(contentType), jsonType)
 		return nil
 	}
 	if template == "" { // a usage answer without one: core refuses it
@@ -113,7 +113,7 @@ func (k *compiler) parse(path, template string, b *body, s scope) {
 		}
 		name, after, closed := strings.Cut(rest, "}")
 		if !closed || strings.ContainsAny(name, "{\" \t\r\n") {
-			k.fail(path, "%q has no closing brace", open+clip(untilSpace(rest)))
+			k.fail(path, "%q has no closing brace", open+core.Clip(untilSpace(rest)))
 			return
 		}
 		template = after
@@ -144,10 +144,10 @@ func (k *compiler) allowed(p *placeholder, s scope) error {
 	switch {
 	case p.limit != "":
 		if s == fallbackScope {
-			return fmt.Errorf("{weir.limits.%s.%s}: without a subject no limit has a state", clip(p.limit), words[p.what])
+			return fmt.Errorf("{weir.limits.%s.%s}: without a subject no limit has a state", core.Clip(p.limit), words[p.what])
 		}
 		if names := k.limitNames(true); !slices.Contains(names, p.limit) {
-			return fmt.Errorf("%q is no limit of this policy%s", clip(p.limit), core.DidYouMean(p.limit, names))
+			return fmt.Errorf("%q is no limit of this policy%s", core.Clip(p.limit), core.DidYouMean(p.limit, names))
 		}
 	case p.what > whatLimit:
 		return nil

@@ -97,14 +97,14 @@ func (c *HTTPConfig) checkRequest() error {
 	if err := checkURL(c.URL); err != nil {
 		fail("url", err)
 	}
-	if !isToken(c.Header) {
+	if !core.IsToken(c.Header) {
 		fail("header", errors.New("is no name of a header field"))
 	}
 	if !sendable(c.Prefix) {
 		fail("prefix", errors.New("cannot be sent in a header"))
 	}
 	for name, v := range c.Headers {
-		if !isToken(name) || !sendable(v) || strings.EqualFold(name, c.Header) {
+		if !core.IsToken(name) || !sendable(v) || strings.EqualFold(name, c.Header) {
 			fail("headers", errors.New("a name or value cannot be sent, or is that of the credential's header"))
 		}
 	}
@@ -160,16 +160,4 @@ func sendable(s string) bool {
 		}
 	}
 	return true
-}
-
-// isToken reports whether s is a token: RFC 9110, section 5.6.2.
-func isToken(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !alnum && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
-			return false
-		}
-	}
-	return s != ""
 }

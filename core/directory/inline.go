@@ -58,7 +58,7 @@ func NewInline(c InlineConfig) (*Inline, error) {
 			continue
 		}
 		for _, a := range r.Attributes {
-			if !validName(a.Name) {
+			if !core.ValidAttributeName(a.Name) {
 				errs = append(errs, &core.ConfigError{Path: "subjects", Err: fmt.Errorf("of %q: %w", r.ID, errName)})
 			}
 		}

@@ -176,7 +176,7 @@ func (p *parser) text(name string, to *string) error {
 
 // attribute reads a value and adds it to the record.
 func (p *parser) attribute(r *Record, name string) error {
-	if !validName(name) {
+	if !core.ValidAttributeName(name) {
 		return p.fail(errName)
 	}
 	for i := range r.Attributes {

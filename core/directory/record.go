@@ -8,9 +8,6 @@ import (
 	"github.com/weirhq/weir/core"
 )
 
-// maxName is the length of the longest attribute name, as in core.
-const maxName = 64
-
 // A Record is a subject as configurations, files and services write it: a JSON
 // object with an `id`, a `plan` if the subject has one, and attributes under
 // names of letters, digits, `_` and `-`. Attributes are numbers, texts or
@@ -49,7 +46,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 		err = errors.Join(err, member("plan", r.Plan))
 	}
 	for _, a := range r.Attributes {
-		if !validName(a.Name) {
+		if !core.ValidAttributeName(a.Name) {
 			return nil, errName
 		}
 		err = errors.Join(err, member(a.Name, a.Value))
@@ -67,13 +64,3 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 }
 
 var errName = errors.New("the name of an attribute has letters, digits, _ and -, at most 64")
-
-func validName(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= maxName
-}

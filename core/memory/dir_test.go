@@ -34,7 +34,7 @@ func TestFirstOperationOpens(t *testing.T) {
 				t.Error(err)
 			}
 			must(t, s.Close())
-			if _, err := os.Stat(filepath.Join(dir, snapshotName)); err != nil {
+			if _, err := os.Stat(filepath.Join(dir, SnapshotName)); err != nil {
 				t.Error(err)
 			}
 			for range 2 {
@@ -67,7 +67,7 @@ func TestStateIsPrivate(t *testing.T) {
 	s := New(Options{Dir: dir})
 	must(t, s.Open())
 	must(t, s.Close())
-	for _, path := range []string{dir, filepath.Join(dir, snapshotName), filepath.Join(dir, lockName)} {
+	for _, path := range []string{dir, filepath.Join(dir, SnapshotName), filepath.Join(dir, lockName)} {
 		info, err := os.Stat(path)
 		must(t, err)
 		if info.Mode().Perm()&0o077 != 0 {

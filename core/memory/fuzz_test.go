@@ -17,7 +17,7 @@ func FuzzSection(f *testing.F) {
 	s := New(Options{Dir: dir})
 	fill(f, s)
 	must(f, s.Close())
-	b, err := os.ReadFile(filepath.Join(dir, snapshotName))
+	b, err := os.ReadFile(filepath.Join(dir, SnapshotName))
 	must(f, err)
 	must(f, readSnapshot(bytes.NewReader(b), int64(len(b)), func(kind byte, d *decoder) error {
 		f.Add(kind, d.b)

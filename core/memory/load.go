@@ -26,7 +26,7 @@ func (s *Store) load() error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(s.dir, snapshotName)
+	path := filepath.Join(s.dir, SnapshotName)
 	if err := s.read(path); err != nil {
 		s.clear()
 		lock.unlock()

@@ -20,13 +20,13 @@ func (s *Store) save() error {
 	if s.dir == "" {
 		return nil
 	}
-	path := filepath.Join(s.dir, snapshotName)
+	path := filepath.Join(s.dir, SnapshotName)
 	err := s.write(path + ".new")
 	if err == nil {
 		err = os.Rename(path+".new", path)
 	}
 	if err == nil {
-		err = syncDir(s.dir)
+		err = SyncDir(s.dir)
 	}
 	if err != nil {
 		return fmt.Errorf("snapshot %s: %w", path, err)

@@ -229,7 +229,7 @@ func TestSaveAfterClockAhead(t *testing.T) {
 
 func TestOlderSnapshot(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, snapshotName)
+	path := filepath.Join(dir, SnapshotName)
 	must(t, os.WriteFile(path, header(snapshotVersion-1), 0o600))
 	err := New(Options{Dir: dir}).Open()
 	if err == nil || !strings.Contains(err.Error(), "unreleased") || !strings.Contains(err.Error(), path) {
@@ -247,7 +247,7 @@ func header(version byte) []byte {
 // flipped, wherever it ends.
 func TestCorruptSnapshot(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, snapshotName)
+	path := filepath.Join(dir, SnapshotName)
 	s := New(Options{Dir: dir})
 	fill(t, s)
 	endAll(t, s, 6*second)
@@ -285,7 +285,7 @@ func TestCorruptSnapshot(t *testing.T) {
 
 func TestNewerSnapshot(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, snapshotName)
+	path := filepath.Join(dir, SnapshotName)
 	must(t, os.WriteFile(path, header(snapshotVersion+1), 0o600))
 	err := New(Options{Dir: dir}).Open()
 	if err == nil || !strings.Contains(err.Error(), "newer") || !strings.Contains(err.Error(), path) {
@@ -295,7 +295,7 @@ func TestNewerSnapshot(t *testing.T) {
 
 func TestOpenAgain(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, snapshotName)
+	path := filepath.Join(dir, SnapshotName)
 	s := New(Options{Dir: dir})
 	fill(t, s)
 	must(t, s.Close())
@@ -327,7 +327,7 @@ func TestOpenAgain(t *testing.T) {
 // sound.
 func TestSnapshotOfOtherSections(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, snapshotName)
+	path := filepath.Join(dir, SnapshotName)
 	s := New(Options{Dir: dir})
 	fill(t, s)
 	must(t, s.Close())
@@ -399,7 +399,7 @@ func TestLargeSnapshot(t *testing.T) {
 		take(t, s, 0, key+1, alice, charges(core.Scope{Hi: key, Lo: key}, int64(key%7), l))
 	}
 	must(t, s.Close())
-	info, err := os.Stat(filepath.Join(dir, snapshotName))
+	info, err := os.Stat(filepath.Join(dir, SnapshotName))
 	must(t, err)
 	if info.Size() < sectionSize {
 		t.Fatalf("%d bytes are no more than one section", info.Size())
@@ -419,7 +419,7 @@ func TestUnwritableSnapshot(t *testing.T) {
 	s := New(Options{Dir: dir})
 	must(t, s.Open())
 	must(t, os.RemoveAll(dir))
-	if err := s.Close(); err == nil || !strings.Contains(err.Error(), snapshotName) {
+	if err := s.Close(); err == nil || !strings.Contains(err.Error(), SnapshotName) {
 		t.Errorf("got %v", err)
 	}
 }
