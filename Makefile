@@ -4,7 +4,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOFUMPT  := mvdan.cc/gofumpt@v0.12.0
 TOOLS    := $(CURDIR)/.cache/tools
 
-.PHONY: build test setup unit race acceptance fuzz lint bench fmt clean
+.PHONY: build test setup unit race acceptance fuzz lint bench bench-rls fmt clean
 
 build:
 	./xcaddy.sh
@@ -51,6 +51,11 @@ $(TOOLS)/gofumpt:
 # bench prints Weir beside its peers, as ratios of one run.
 bench:
 	cd bench && go run .
+
+# bench-rls prints Weir as Envoy's Rate Limit Service beside a gRPC server that
+# answers a constant. It needs h2load: apt-get install nghttp2-client.
+bench-rls:
+	cd bench && go run ./rls
 
 clean:
 	rm -rf bin .cache

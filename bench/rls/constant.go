@@ -1,0 +1,34 @@
+package main
+
+import (
+	"context"
+	"net"
+
+	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
+	"google.golang.org/grpc"
+)
+
+// A constant answers every call with the same message.
+type constant struct {
+	rls.UnimplementedRateLimitServiceServer
+	answer *rls.RateLimitResponse
+}
+
+// ShouldRateLimit implements rls.RateLimitServiceServer.
+func (c *constant) ShouldRateLimit(context.Context, *rls.RateLimitRequest) (*rls.RateLimitResponse, error) {
+	return c.answer, nil
+}
+
+// serveConstant serves at the address, with gRPC as it is by default.
+func serveConstant(address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	s := grpc.NewServer()
+	rls.RegisterRateLimitServiceServer(s, &constant{answer: &rls.RateLimitResponse{
+		OverallCode: rls.RateLimitResponse_OK,
+		Statuses:    []*rls.RateLimitResponse_DescriptorStatus{{Code: rls.RateLimitResponse_OK}},
+	}})
+	return s.Serve(l)
+}
