@@ -33,6 +33,12 @@ type Charge struct {
 	Refusable bool
 	// CheckOnly: the request may be refused but takes nothing.
 	CheckOnly bool
+	// Always: the charge is taken also if it does not fit, and also if its
+	// request is refused.
+	Always bool
+	// Quota: the charge refuses its request only if all charges of it that are
+	// Quota do not fit.
+	Quota bool
 	// Ahead is what the store finds that charges before this one, of requests
 	// that are decided in the same step, take from the same cell.
 	Ahead int64
@@ -49,8 +55,9 @@ type State struct {
 	// Grow in µs after which Remaining next grows: 0 if nothing is used,
 	// Unknown for a hold or a window without an end.
 	Grow int64
-	// Refused: the charge does not fit (and, unless Limit.Shadow, the request
-	// is refused by it).
+	// Refused: the charge does not fit (and, unless Limit.Shadow or Quota, the
+	// request is refused by it). One that was taken all the same (Always) has
+	// the Wait after which its cost fits once more.
 	Refused bool
 	// NeverFits: cost > max; Wait is then the window's length, the time to the
 	// window's end, or the time to drain a full burst.
@@ -79,8 +86,8 @@ func (c *Charge) Remaining() int64 {
 	return max(0, c.Max-c.Used)
 }
 
-// Denies reports whether this charge refuses its request: it does not fit, and
-// is no shadow.
+// Denies reports whether this charge alone refuses its request: it does not
+// fit, and is neither a shadow nor one of several quotas.
 func (c *Charge) Denies() bool {
-	return c.Refused && !c.Limit.Shadow
+	return c.Refused && !c.Limit.Shadow && !c.Quota
 }

@@ -16,9 +16,10 @@ var ErrClosed = errors.New("store is closed")
 // being refused is not an error.
 type Store interface {
 	// Take decides op.Charges together, and with them those of op.Next and so
-	// on. If every Refusable one fits it takes those that fit (a Shadow that
-	// does not fit is left out) and sets Admitted; else it takes only counts
-	// with CountRefused. It fills in every charge's State, and Overrides.
+	// on. Unless they are Denied it takes those that fit (a Shadow that does
+	// not fit is left out) and sets Admitted; else it takes only counts with
+	// CountRefused. It takes those that are Always in either case. It fills in
+	// every charge's State, and Overrides.
 	Take(ctx context.Context, op *Take) error
 	// Settle applies what became known after Take.
 	Settle(ctx context.Context, op *Settle) error
@@ -43,7 +44,7 @@ type Take struct {
 	// Subject and Plans give the maxima, with Overrides applied.
 	Subject *Subject
 	Plans   *Plans
-	// Charges to decide. No two have the same Limit.
+	// Charges to decide. No two are of the same cell.
 	Charges []Charge
 	// Overrides (out) are the attributes set on the Owner; nil if none are.
 	Overrides Attributes
@@ -63,6 +64,28 @@ func (op *Take) Override(o Attributes) {
 	for i := range op.Charges {
 		op.Charges[i].bind(op)
 	}
+}
+
+// Denied reports whether the charges of op, or of a request that is decided in
+// the same step, deny it: one of them does alone, or all that are Quota do not
+// fit. It requires that they are checked.
+func (op *Take) Denied() bool {
+	quotas, exceeded := 0, 0
+	for ; op != nil; op = op.Next {
+		for i := range op.Charges {
+			c := &op.Charges[i]
+			switch {
+			case c.Denies():
+				return true
+			case c.Quota && c.Refused && !c.Limit.Shadow:
+				exceeded++
+				fallthrough
+			case c.Quota:
+				quotas++
+			}
+		}
+	}
+	return quotas > 0 && exceeded == quotas
 }
 
 // bind resolves the charge's maximum and rate for op's subject.

@@ -13,15 +13,14 @@ type claim struct {
 // claim to it. It requires that held, their locks, are held.
 func (s *Store) takeBatch(held locks, op *core.Take) error {
 	claims := make(map[cellKey]*claim)
-	admitted := true
 	for t := op; t != nil; t = t.Next {
 		t.Now = op.Now
 		s.override(held, t)
 		for i := range t.Charges {
 			s.claim(claims, t, &t.Charges[i])
-			admitted = admitted && !t.Charges[i].Denies()
 		}
 	}
+	admitted := !op.Denied()
 	if admitted && !s.roomForAll(claims, op) {
 		return ErrFull
 	}

@@ -28,10 +28,7 @@ func (s *Store) take(held locks, op *core.Take) error {
 	}
 	var inline [inlineCells]found
 	cells := s.check(op, inline[:0])
-	op.Admitted = true
-	for i := range op.Charges {
-		op.Admitted = op.Admitted && !op.Charges[i].Denies()
-	}
+	op.Admitted = !op.Denied()
 	if op.Admitted && !s.room(op, cells) {
 		return ErrFull
 	}
@@ -72,6 +69,8 @@ func takes(admitted bool, c *core.Charge) bool {
 	switch {
 	case c.Peek || c.CheckOnly:
 		return false
+	case c.Always:
+		return true
 	case admitted:
 		return !c.Refused
 	}
@@ -125,10 +124,22 @@ func (s *Store) look(now core.Instant, c *core.Charge, f found) {
 	}
 }
 
-// charge takes c in its cell, which becomes part of the store. The Slot of a
-// settled charge's entry is the epoch, so that a reset can be told to have come
-// since.
+// charge takes c in its cell, which becomes part of the store. One that does
+// not fit is told how the cell stands afterwards.
 func (s *Store) charge(op *core.Take, c *core.Charge, f found) {
+	refused := c.Refused
+	s.enlist(op, c, f)
+	if refused {
+		entry := c.Entry
+		c.Ahead = 0 // what was ahead is taken
+		s.look(op.Now, c, f)
+		c.Taken, c.Entry = true, entry
+	}
+}
+
+// enlist takes c in its cell. The Slot of a settled charge's entry is the epoch,
+// so that a reset can be told to have come since.
+func (s *Store) enlist(op *core.Take, c *core.Charge, f found) {
 	if f.cell == nil {
 		s.ledger.take(op, c)
 		return

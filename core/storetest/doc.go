@@ -17,7 +17,7 @@ import (
 // Run runs the suite. open returns an empty store each time, and has it closed
 // when its test ends.
 func Run(t *testing.T, open func(testing.TB) core.Store) {
-	for _, group := range [][]testCase{kindCases, decisionCases, batchCases, settleCases, holdCases, leaseCases, raceCases} {
+	for _, group := range [][]testCase{kindCases, decisionCases, mannerCases, batchCases, settleCases, holdCases, leaseCases, raceCases} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				k := newKit(t, open(t))

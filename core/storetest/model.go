@@ -44,24 +44,36 @@ func newModel() *model {
 // take decides op.
 func (m *model) take(op *core.Take) {
 	m.read(op)
-	op.Admitted = true
-	for i := range op.Charges {
-		if op.Charges[i].Denies() {
-			op.Admitted = false
-		}
-	}
+	op.Admitted = admits(op.Charges)
 	sequence := m.sequence + 1
 	for i := range op.Charges {
 		c := &op.Charges[i]
-		wanted := op.Admitted && !c.Refused || !op.Admitted && c.Limit.Count && c.Limit.CountRefused
+		wanted := c.Always || op.Admitted && !c.Refused || !op.Admitted && c.Limit.Count && c.Limit.CountRefused
 		if !wanted || c.Peek || c.CheckOnly {
 			continue
 		}
+		refused := c.Refused
 		m.charge(op, c, sequence)
 		m.look(op.Now, c)
-		c.Refused, c.NeverFits, c.Wait, c.Taken = false, false, 0, true
+		if c.Taken = true; !refused {
+			c.Refused, c.NeverFits, c.Wait = false, false, 0
+		}
 	}
 	m.sequence = sequence
+}
+
+// admits reports whether charges admit their request: each that must fit does,
+// and of the quotas, if there are any, one.
+func admits(charges []core.Charge) bool {
+	quotas, fit := false, false
+	for _, c := range charges {
+		fits := !c.Refused || c.Limit.Shadow
+		if !c.Quota && !fits {
+			return false
+		}
+		quotas, fit = quotas || c.Quota, fit || c.Quota && fits
+	}
+	return fit || !quotas
 }
 
 // read fills in the State of op's charges.

@@ -109,6 +109,10 @@ func (tr *trace) charges(owner core.Scope, of func(*core.Limit) bool) (charges [
 			c.CheckOnly, c.Cost = true, 0
 		case 2:
 			c.Refusable = false
+		case 3:
+			c.Always = true
+		case 4, 5:
+			c.Quota = true
 		}
 		charges = append(charges, c)
 	}
