@@ -92,6 +92,31 @@ func TestHits(t *testing.T) {
 	}
 }
 
+// TestGiveBack: a request may give back what requests like it were charged;
+// holds and settled costs are left alone.
+func TestGiveBack(t *testing.T) {
+	w := newWorld(t, `{`+keyed+`"limits":[
+		{"name":"requests","kind":"fixed","window":"1m","max":10,"cost":{"amount":2}},
+		{"name":"rolling","kind":"rolling","window":"1m","max":9},
+		{"name":"slots","kind":"hold","until":"response","max":9},
+		{"name":"seen","kind":"ever","count":true},
+		{"name":"spending","kind":"fixed","window":"1m","max":100,"cost":{"settled":true,"reserve":3}}]}`, nil)
+	w.wantOutcomes(w.decideAll(ask("/", "a", 5)), core.Admitted)
+	w.wantOutcomes(w.decideAll(ask("/", "a", 1)), core.Denied)
+	back := ask("/", "a", 2)
+	back.GiveBack = true
+	d := w.decideAll(back)[0]
+	w.wantOutcomes([]*core.Decision{d}, core.Admitted)
+	w.used(d, "requests", 6, 4)
+	w.used(d, "rolling", 3, 6)
+	w.used(d, "slots", 5, 4)
+	w.used(d, "spending", 15*core.Million, 85*core.Million)
+	if c := d.Charge("seen"); c.Used != 3 {
+		t.Errorf("%d counted", c.Used)
+	}
+	w.wantOutcomes(w.decideAll(ask("/", "a", 2)), core.Admitted)
+}
+
 // TestEndless: a request whose end nobody tells takes no slot.
 func TestEndless(t *testing.T) {
 	w := newWorld(t, `{`+keyed+`"limits":[{"name":"one","kind":"hold","until":"response","max":1}]}`, nil)

@@ -11,8 +11,8 @@ type Cell interface {
 	// Refused (only if c.Refusable), NeverFits. It may drop what has expired,
 	// but changes nothing that can be told.
 	Check(now Instant, c *Charge)
-	// Take charges c.Cost, whatever the maximum, and fills in c's State as it
-	// is afterwards, with Taken and Entry, and a Wait of 0.
+	// Take charges c.Cost, whatever the maximum, or gives it back, and fills in
+	// c's State as it is afterwards, with Taken and Entry, and a Wait of 0.
 	Take(now Instant, c *Charge)
 	// Settle corrects a charge by delta: an excess (> 0) is added as of now; a
 	// refund (< 0) is taken from what of c.Entry still counts.
@@ -28,7 +28,7 @@ func (c *Charge) Demand() int64 {
 	if c.Limit.Settled || c.CheckOnly {
 		return SaturatingAdd(max(c.Cost, 1), c.Ahead)
 	}
-	return SaturatingAdd(c.Cost, c.Ahead)
+	return SaturatingAdd(max(c.Cost, 0), c.Ahead)
 }
 
 // weigh fills in Used, Refused and NeverFits for a cell that counts used, and
@@ -38,7 +38,7 @@ func (c *Charge) weigh(used int64) bool {
 	if c.uncapped() || c.Demand() <= c.Max-used {
 		return true
 	}
-	c.Refused = c.Refusable && !c.Peek
+	c.Refused = c.Refusable && !c.Peek && c.Cost >= 0
 	c.NeverFits = c.Demand() > c.Max
 	return false
 }

@@ -19,7 +19,10 @@ type Charge struct {
 	Limit *Limit
 	Scope Scope
 	// Cost in the limit's scale. A settled limit's is what it reserves; 0 is
-	// admitted while used < max.
+	// admitted while used < max. A negative one gives back, and never refuses:
+	// what the cell counts falls by as much, to 0 at least, in the current
+	// window; of a Rolling's charges the newest are the first to go. Holds and
+	// settled limits have no such charge.
 	Cost int64
 	// Max is the cap, or Unlimited; Rate is what a Bucket drains in
 	// Limit.Length µs (from 1). Take.Override renews both.
@@ -40,7 +43,8 @@ type Charge struct {
 	// Quota do not fit.
 	Quota bool
 	// Ahead is what the store finds that charges before this one, of requests
-	// that are decided in the same step, take from the same cell.
+	// that are decided in the same step, take from the same cell; below 0 what
+	// they give back to it.
 	Ahead int64
 
 	State

@@ -11,7 +11,7 @@ func (e *everCell) Check(_ Instant, c *Charge) {
 }
 
 func (e *everCell) Take(_ Instant, c *Charge) {
-	e.used = SaturatingAdd(e.used, c.Cost)
+	e.used = max(0, SaturatingAdd(e.used, c.Cost))
 	c.State = State{Used: e.used, Grow: e.grow(), Taken: true}
 }
 

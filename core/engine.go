@@ -146,8 +146,20 @@ func (e *Engine) charge(d *Decision, m *matches) error {
 		if c.CheckOnly {
 			c.Cost = 0
 		}
+		if d.request.GiveBack {
+			c.giveBack()
+		}
 	}
 	return nil
+}
+
+// giveBack makes c give back what it was to take.
+func (c *Charge) giveBack() {
+	if c.CheckOnly || c.Limit.Settled || c.Limit.Kind == Hold {
+		c.Peek = true
+		return
+	}
+	c.Cost = -c.Cost
 }
 
 // chargeUsage charges the counts that a usage request meets, and asks for the

@@ -64,7 +64,7 @@ func (s *span) check(wall int64, c *Charge) {
 
 // take is Cell.Take in the current window.
 func (s *span) take(wall int64, c *Charge) {
-	s.used = SaturatingAdd(s.used, c.Cost)
+	s.used = max(0, SaturatingAdd(s.used, c.Cost))
 	c.State = State{Used: s.used, Grow: s.grow(wall), Taken: true, Entry: Entry{Stamp: s.start}}
 }
 

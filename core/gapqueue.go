@@ -244,12 +244,7 @@ func (q *gapQueue) remove(stamp, n int64) {
 		q.used -= n
 		return
 	}
-	rest := gapQueue{}
-	if q.buf != nil {
-		_, k := q.meta()
-		rest.buf = newBuffer(int(q.bits))
-		rest.setMeta(0, k)
-	}
+	rest := q.emptied()
 	for c := q.cursor(); c.next(); {
 		if c.stamp == stamp {
 			c.count -= min(n, c.count)
@@ -258,6 +253,37 @@ func (q *gapQueue) remove(stamp, n int64) {
 	}
 	if rest.used == 0 {
 		rest = gapQueue{}
+	}
+	*q = rest
+}
+
+// emptied returns an empty queue with room for q's entries.
+func (q *gapQueue) emptied() (rest gapQueue) {
+	if q.buf != nil {
+		_, k := q.meta()
+		rest.buf = newBuffer(int(q.bits))
+		rest.setMeta(0, k)
+	}
+	return rest
+}
+
+// pop takes the newest n units, or as many as there are.
+func (q *gapQueue) pop(n int64) {
+	switch {
+	case n >= q.used:
+		*q = gapQueue{}
+		return
+	case n < q.count:
+		q.count -= n
+		q.used -= n
+		return
+	}
+	keep := q.used - n
+	rest := q.emptied()
+	for c := q.cursor(); keep > 0 && c.next(); {
+		count := min(c.count, keep)
+		rest.push(c.stamp, count, 0)
+		keep -= count
 	}
 	*q = rest
 }

@@ -70,7 +70,15 @@ func (m *naiveRolling) Check(now Instant, c *Charge) {
 func (m *naiveRolling) Take(now Instant, c *Charge) {
 	m.see(now)
 	c.State = State{Taken: true}
-	if c.Max != Unlimited || c.Limit.Count {
+	switch {
+	case c.Max == Unlimited && !c.Limit.Count:
+	case c.Cost < 0:
+		for i, n := len(m.events)-1, -c.Cost; i >= 0; i-- {
+			most := min(n, m.events[i].n)
+			m.events[i].n -= most
+			n -= most
+		}
+	default:
 		c.Entry.Stamp = m.add(c.Cost)
 	}
 	c.Used, c.Grow = m.used(), m.grow()
@@ -97,21 +105,21 @@ func (m *naiveRolling) Idle(now Instant) bool {
 // judge returns the State of a check by the words of the definitions.
 func judge(used int64, c *Charge) State {
 	s := State{Used: used}
-	demand := c.Cost
+	demand := max(0, c.Cost)
 	if (c.CheckOnly || c.Limit.Settled) && demand < 1 {
 		demand = 1
 	}
 	if c.Max == Unlimited || c.Limit.Count || used+demand <= c.Max {
 		return s
 	}
-	s.Refused = c.Refusable && !c.Peek
+	s.Refused = c.Refusable && !c.Peek && c.Cost >= 0
 	s.NeverFits = demand > c.Max
 	return s
 }
 
 // fits reports whether s says that c fits.
 func (s State) fits(c *Charge) bool {
-	demand := c.Cost
+	demand := max(0, c.Cost)
 	if (c.CheckOnly || c.Limit.Settled) && demand < 1 {
 		demand = 1
 	}
@@ -158,7 +166,7 @@ func (m *naiveWindows) Check(now Instant, c *Charge) {
 
 func (m *naiveWindows) Take(now Instant, c *Charge) {
 	m.see(now, c)
-	m.used[m.start] = min(m.used[m.start]+c.Cost, MaxAmount)
+	m.used[m.start] = max(0, min(m.used[m.start]+c.Cost, MaxAmount))
 	c.State = m.state(now)
 	c.Taken, c.Entry.Stamp = true, m.start
 }

@@ -11,6 +11,10 @@ type Request struct {
 	// Hits is how many requests like this one it stands for: its costs are
 	// multiplied by it. 0 means 1; NoHits asks without taking anything.
 	Hits int64
+	// GiveBack says that the hits are to count no longer: what the request
+	// would be charged is given back, in the current windows. It is admitted.
+	// Holds and settled costs are left as they are.
+	GiveBack bool
 	// Endless says that nobody will tell when the response ends. Holds may
 	// refuse such a request, but it takes no slot.
 	Endless bool

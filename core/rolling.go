@@ -25,7 +25,11 @@ func (r *rollingCell) Check(now Instant, c *Charge) {
 func (r *rollingCell) Take(now Instant, c *Charge) {
 	r.advance(now)
 	var stamp int64
-	if r.tracks(c) {
+	switch {
+	case !r.tracks(c):
+	case c.Cost < 0:
+		r.pop(-c.Cost)
+	default:
 		stamp = r.add(c, c.Cost) * milli
 	}
 	c.State = State{Used: r.used, Grow: r.grow(), Taken: true, Entry: Entry{Stamp: stamp}}

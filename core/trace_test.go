@@ -80,6 +80,9 @@ func (tr *trace) charge() Charge {
 		Limit: pick(r, tr.limits), Cost: pick(r, tr.costs), Max: pick(r, tr.maxima), Rate: pick(r, tr.rates),
 		Refusable: r.IntN(8) > 0, Peek: r.IntN(8) == 0, CheckOnly: r.IntN(16) == 0,
 	}
+	if !c.Limit.Settled && r.IntN(16) == 0 {
+		c.Cost = -c.Cost
+	}
 	if tr.schedule != nil {
 		c.Window = tr.schedule.At(tr.now.Wall - max(0, r.Int64N(16)-13)*r.Int64N(tr.limits[0].Length))
 	}

@@ -40,6 +40,8 @@ func (c *call) add(d *limit.RateLimitDescriptor, hits int64) {
 		Path:   v.source.path(),
 		Source: &v.source,
 		Hits:   hits,
+
+		GiveBack: d.GetIsNegativeHits(),
 	}
 	switch addend := d.GetHitsAddend(); {
 	case addend == nil:

@@ -58,10 +58,5 @@ func check(r *rls.RateLimitRequest) error {
 	case n > maxDescriptors:
 		return status.Error(codes.InvalidArgument, fmt.Sprintf("%d descriptors; at most %d are decided in one step", n, maxDescriptors))
 	}
-	for i, d := range r.GetDescriptors() {
-		if d.GetIsNegativeHits() {
-			return status.Error(codes.Unimplemented, fmt.Sprintf("descriptor %d: a policy takes no hits back", i))
-		}
-	}
 	return nil
 }

@@ -33,9 +33,6 @@ func TestErrors(t *testing.T) {
 	g.wantError(codes.ResourceExhausted, "", &rls.RateLimitRequest{
 		Domain: "api", Descriptors: []*descriptor{by(strings.Repeat("x", 5<<20))},
 	})
-	negative := by("k")
-	negative.IsNegativeHits = true
-	g.wantError(codes.Unimplemented, "takes no hits back", &rls.RateLimitRequest{Domain: "api", Descriptors: []*descriptor{negative}})
 	if r := g.want(ok, "api", by("k")); r.GetStatuses()[0].GetLimitRemaining() != 9 {
 		t.Errorf("failed calls were counted: %v", r)
 	}
@@ -156,6 +153,36 @@ func TestHitsAddend(t *testing.T) {
 			t.Errorf("%s: %v", tc.what, r)
 		}
 	}
+}
+
+// TestNegativeHits: hits are given back, in a step with what else the call asks.
+func TestNegativeHits(t *testing.T) {
+	g := start(t, keyed)
+	back := func(d *descriptor) *descriptor { d.IsNegativeHits = true; return d }
+	for _, tc := range []struct {
+		what      string
+		d         *descriptor
+		code      rls.RateLimitResponse_Code
+		remaining uint32
+	}{
+		{"all", hits(by("k"), 10), ok, 0},
+		{"one more", by("k"), over, 0},
+		{"three back", back(hits(by("k"), 3)), ok, 3},
+		{"one back, where nobody says how many", back(by("k")), ok, 4},
+		{"none back", back(hits(by("k"), 0)), ok, 4},
+		{"four again", hits(by("k"), 4), ok, 0},
+		{"more than there were", back(hits(by("k"), math.MaxUint64)), ok, 10},
+		{"never below 0", hits(by("k"), 11), over, 10},
+		{"of somebody else", back(by("other")), ok, 10},
+	} {
+		if r := g.want(tc.code, "api", tc.d); r.GetStatuses()[0].GetLimitRemaining() != tc.remaining {
+			t.Errorf("%s: %v", tc.what, r)
+		}
+	}
+	g.want(ok, "api", hits(by("k"), 10))
+	g.want(over, "api", back(by("k")), by("k"), by("k"))
+	g.want(over, "api", by("k"))
+	g.want(ok, "api", back(hits(by("k"), 2)), by("k"), by("k"))
 }
 
 // TestStandings tells windows that the protocol has units for, and others.

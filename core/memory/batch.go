@@ -53,7 +53,7 @@ func (s *Store) claim(claims map[cellKey]*claim, op *core.Take, c *core.Charge) 
 	c.State, c.Ahead = core.State{}, f.ahead
 	s.look(op.Now, c, f.found)
 	if takes(true, c) {
-		f.ahead = core.SaturatingAdd(f.ahead, c.Cost)
+		f.ahead = max(core.SaturatingAdd(f.ahead, c.Cost), -c.Used)
 	}
 }
 

@@ -140,4 +140,101 @@ var mannerCases = []testCase{
 			}
 		},
 	},
+	{
+		"GiveBack",
+		"a negative cost gives back, to 0 at least, also to a cell that there is none of, and refuses nobody",
+		func(k *kit) {
+			for _, l := range givingBack(5) {
+				k.admit(alice, charge(l, alice, -2))
+				k.wantUsed(l, alice, 0)
+				k.admit(alice, charge(l, alice, 5))
+				if c := k.admit(alice, charge(l, alice, -2)).Charges[0]; !c.Taken || c.Used != 3 {
+					k.Errorf("limit %s: %+v", l.Name, c.State)
+				}
+				k.admit(alice, charge(l, alice, 2))
+				k.refuse(alice, charge(l, alice, 1))
+				k.admit(alice, charge(l, alice, -9))
+				k.wantUsed(l, alice, 0)
+			}
+		},
+	},
+	{
+		"GiveBackAboveMaximum",
+		"who gives back is admitted although the cell counts more than its maximum",
+		func(k *kit) {
+			for _, l := range givingBack(1) {
+				k.refuse(alice, always(charge(l, alice, 4)))
+				k.admit(alice, charge(l, alice, -1))
+				k.wantUsed(l, alice, 3)
+			}
+		},
+	},
+	{
+		"GiveBackWithheld",
+		"a refused request gives nothing back, unless always",
+		func(k *kit) {
+			full := limit("full", core.Fixed, 0)
+			for _, l := range givingBack(5) {
+				k.admit(alice, charge(l, alice, 5))
+				k.refuse(alice, charge(l, alice, -2), charge(full, alice, 1))
+				k.wantUsed(l, alice, 5)
+				k.refuse(alice, always(charge(l, alice, -2)), charge(full, alice, 1))
+				k.wantUsed(l, alice, 3)
+			}
+		},
+	},
+	{
+		"GiveBackNewest",
+		"of what a rolling window counts the newest is given back first",
+		func(k *kit) {
+			l := limit("rolling", core.Rolling, 9)
+			k.admit(alice, charge(l, alice, 3))
+			k.wait(10 * second)
+			k.admit(alice, charge(l, alice, 2))
+			k.wait(10 * second)
+			k.admit(alice, charge(l, alice, 1))
+			k.admit(alice, charge(l, alice, -2))
+			k.wantUsed(l, alice, 4)
+			k.wait(40 * second) // the oldest leave
+			k.wantUsed(l, alice, 1)
+			k.wait(10 * second)
+			k.wantUsed(l, alice, 0)
+		},
+	},
+	{
+		"GiveBackWindow",
+		"what an earlier window counted is not given back to the current one",
+		func(k *kit) {
+			for _, l := range []*core.Limit{limit("fixed", core.Fixed, 5), limit("calendar", core.Calendar, 5)} {
+				k.admit(alice, charge(l, alice, 5))
+				k.wait(day)
+				k.admit(alice, charge(l, alice, 3))
+				k.admit(alice, charge(l, alice, -1))
+				k.wantUsed(l, alice, 2)
+			}
+		},
+	},
+	{
+		"GiveBackInBatch",
+		"a request has room for what one before it gives back, and no more",
+		func(k *kit) {
+			for _, l := range givingBack(5) {
+				k.admit(alice, charge(l, alice, 2))
+				back := func() *core.Take { return k.ask(alice, charge(l, alice, -4)) }
+				if ops := k.batch(back(), k.ask(alice, charge(l, alice, 6))); ops[0].Admitted {
+					k.Errorf("limit %s: admitted above its maximum", l.Name)
+				}
+				k.wantUsed(l, alice, 2)
+				if ops := k.batch(back(), k.ask(alice, charge(l, alice, 5))); !ops[0].Admitted {
+					k.Errorf("limit %s: no room for what is given back", l.Name)
+				}
+				k.wantUsed(l, alice, 5)
+			}
+		},
+	},
+}
+
+// givingBack are limits of every kind that has negative costs, with one maximum.
+func givingBack(most int64) []*core.Limit {
+	return append(refusing(most)[:4], limit("slow bucket", core.Bucket, most, func(l *core.Limit) { l.Length = hour }))
 }

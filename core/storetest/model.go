@@ -95,7 +95,33 @@ func (m *model) charge(op *core.Take, c *core.Charge, sequence int) {
 		}
 		return
 	}
+	if c.Cost < 0 {
+		m.giveBack(op.Now, c)
+		return
+	}
 	m.add(op.Now, op.ID, c, c.Cost)
+}
+
+// giveBack takes units from the newest events that count still. A bucket has
+// drained its oldest; what is left of it falls as such.
+func (m *model) giveBack(now core.Instant, c *core.Charge) {
+	if c.Limit.Kind == core.Bucket {
+		if c.Max != core.Unlimited {
+			m.events = append(m.events, &event{core.ID{}, c.Limit, c.Scope, now, c.Cost})
+		}
+		return
+	}
+	if c.Limit.Kind == core.Rolling && c.Max == core.Unlimited && !c.Limit.Count {
+		return
+	}
+	back := -c.Cost
+	for _, e := range slices.Backward(m.of(c)) {
+		if leaves(e) > clock(now, c) {
+			n := min(back, e.cost)
+			e.cost -= n
+			back -= n
+		}
+	}
 }
 
 // add adds an event, unless the kind does not count what is not capped.

@@ -14,7 +14,7 @@ func (m *model) look(now core.Instant, c *core.Charge) {
 		m.expire(now)
 	}
 	c.Used = m.used(now, c)
-	demand := c.Cost
+	demand := max(0, c.Cost)
 	if c.Limit.Settled || c.CheckOnly {
 		demand = max(1, demand)
 	}
@@ -24,7 +24,7 @@ func (m *model) look(now core.Instant, c *core.Charge) {
 	if c.Max == core.Unlimited || c.Limit.Count || c.Used+demand <= c.Max {
 		return
 	}
-	c.Refused = c.Refusable && !c.Peek
+	c.Refused = c.Refusable && !c.Peek && c.Cost >= 0
 	c.NeverFits = demand > c.Max
 	if c.NeverFits {
 		c.Wait = m.whole(now, c)
@@ -53,7 +53,7 @@ func (m *model) used(now core.Instant, c *core.Charge) (n int64) {
 // of returns the events of c's cell, oldest first.
 func (m *model) of(c *core.Charge) (events []*event) {
 	for _, e := range m.events {
-		if e.limit.ID == c.Limit.ID && e.scope == c.Scope && e.cost > 0 {
+		if e.limit.ID == c.Limit.ID && e.scope == c.Scope && e.cost != 0 {
 			events = append(events, e)
 		}
 	}
@@ -126,7 +126,8 @@ func (m *model) whole(now core.Instant, c *core.Charge) int64 {
 func (m *model) debt(now core.Instant, c *core.Charge) (debt int64) {
 	then := int64(0)
 	for _, e := range m.of(c) {
-		debt = max(0, debt-(e.now.Steady-then)*c.Rate) + e.cost*c.Limit.Length
+		debt = max(0, debt-(e.now.Steady-then)*c.Rate)
+		debt = max(0, debt+e.cost*c.Limit.Length)
 		then = e.now.Steady
 	}
 	return max(0, debt-(now.Steady-then)*c.Rate)

@@ -100,7 +100,11 @@ func (tr *trace) charges(owner core.Scope, of func(*core.Limit) bool) (charges [
 		if l.Settled {
 			c.Cost = l.Reserve
 		} else {
-			c.Cost = rapid.SampledFrom([]int64{1, 1, 1, 2, 3, 6, 0}).Draw(tr.T, "cost")
+			costs := []int64{1, 1, 1, 2, 3, 6, 0}
+			if l.Kind != core.Hold {
+				costs = append(costs, -1, -4)
+			}
+			c.Cost = rapid.SampledFrom(costs).Draw(tr.T, "cost")
 		}
 		switch rapid.IntRange(0, 11).Draw(tr.T, "manner") {
 		case 0:
