@@ -75,7 +75,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 func (a *App) Provision(ctx caddy.Context) (err error) {
 	a.users.Store(1)
 	a.ctx, a.logger = ctx, ctx.Logger()
-	a.frequent = sampled(a.logger)
+	a.frequent = Sampled(a.logger)
 	if a.pages, err = pages(&a.Config); err != nil {
 		return err
 	}

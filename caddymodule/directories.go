@@ -83,7 +83,7 @@ func (*HTTPDirectory) CaddyModule() caddy.ModuleInfo {
 
 // Provision implements caddy.Provisioner.
 func (d *HTTPDirectory) Provision(ctx caddy.Context) (err error) {
-	config, repl, logger := d.HTTPConfig, caddy.NewReplacer(), sampled(ctx.Logger())
+	config, repl, logger := d.HTTPConfig, caddy.NewReplacer(), Sampled(ctx.Logger())
 	config.URL = repl.ReplaceKnown(config.URL, "")
 	config.Headers = make(map[string]string, len(d.Headers))
 	for name, value := range d.Headers {

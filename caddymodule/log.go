@@ -11,9 +11,9 @@ import (
 	"github.com/weirhq/weir/core"
 )
 
-// sampled returns a logger that writes of every message ten a second, and then
+// Sampled returns a logger that writes of every message ten a second, and then
 // one in a thousand: what any client can cause must not fill the disk.
-func sampled(l *zap.Logger) *zap.Logger {
+func Sampled(l *zap.Logger) *zap.Logger {
 	return l.WithOptions(zap.WrapCore(func(c zapcore.Core) zapcore.Core {
 		return zapcore.NewSamplerWithOptions(c, time.Second, 10, 1000)
 	}))

@@ -92,7 +92,7 @@ func (still) NewTicker(d time.Duration) *time.Ticker { return time.NewTicker(d) 
 
 func TestFrequentMessagesAreSampled(t *testing.T) {
 	kept, logs := observer.New(zap.InfoLevel)
-	l := sampled(zap.New(kept, zap.WithClock(still{time.Unix(1, 0)})))
+	l := Sampled(zap.New(kept, zap.WithClock(still{time.Unix(1, 0)})))
 	for range 1010 {
 		l.Info("request refused")
 	}

@@ -1,14 +1,23 @@
 package envoyrls
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/weirhq/weir/core"
 )
 
 // UnmarshalCaddyfile sets up the door from Caddyfile tokens. Syntax:
 //
 //	envoy <address> {
 //		drain <duration>
+//		tls <certificate> <key> {
+//			client_ca <file...>
+//		}
+//		reflection
 //	}
 func (d *Door) UnmarshalCaddyfile(c *caddyfile.Dispenser) error {
 	c.Next()
@@ -18,22 +27,32 @@ func (d *Door) UnmarshalCaddyfile(c *caddyfile.Dispenser) error {
 	if c.NextArg() {
 		return c.Errf("%q is too much: envoy listens on one address", c.Val())
 	}
+	given := make(map[string]bool)
 	for c.NextBlock(0) {
-		if err := d.option(c); err != nil {
+		name := c.Val()
+		read := options[name]
+		if read == nil {
+			return c.Errf("unknown directive %q in envoy%s", name, core.DidYouMean(name, slices.Sorted(maps.Keys(options))))
+		}
+		if given[name] {
+			return c.Errf("%q is repeated", name)
+		}
+		given[name] = true
+		if err := read(d, c); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// option reads one line of the block.
-func (d *Door) option(c *caddyfile.Dispenser) error {
-	if c.Val() != "drain" {
-		return c.Errf("unknown directive %q in envoy; expected drain", c.Val())
-	}
-	if d.Drain != 0 {
-		return c.Errf(`"drain" is repeated`)
-	}
+// options read the lines of the block.
+var options = map[string]func(*Door, *caddyfile.Dispenser) error{
+	"drain":      (*Door).readDrain,
+	"tls":        (*Door).readTLS,
+	"reflection": (*Door).readReflection,
+}
+
+func (d *Door) readDrain(c *caddyfile.Dispenser) error {
 	var text string
 	if !c.Args(&text) || c.NextArg() {
 		return c.Errf(`expected "drain DURATION"`)
@@ -43,6 +62,32 @@ func (d *Door) option(c *caddyfile.Dispenser) error {
 		return c.Errf("%q is not a duration such as 5s", text)
 	}
 	d.Drain = caddy.Duration(drain)
+	return nil
+}
+
+func (d *Door) readReflection(c *caddyfile.Dispenser) error {
+	if c.NextArg() {
+		return c.Errf(`expected "reflection"`)
+	}
+	d.Reflection = true
+	return nil
+}
+
+func (d *Door) readTLS(c *caddyfile.Dispenser) error {
+	d.TLS = new(TLS)
+	if !c.Args(&d.TLS.Certificate, &d.TLS.Key) || c.NextArg() {
+		return c.Errf(`expected "tls CERTIFICATE KEY { ... }", two PEM files`)
+	}
+	for nesting := c.Nesting(); c.NextBlock(nesting); {
+		if c.Val() != "client_ca" {
+			return c.Errf("unknown directive %q in tls%s", c.Val(), core.DidYouMean(c.Val(), []string{"client_ca"}))
+		}
+		files := c.RemainingArgs()
+		if len(files) == 0 {
+			return c.Errf(`expected "client_ca FILE ...", PEM files`)
+		}
+		d.TLS.ClientCA = append(d.TLS.ClientCA, files...)
+	}
 	return nil
 }
 

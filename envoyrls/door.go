@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -29,10 +30,20 @@ const (
 	defaultDrain = 5 * time.Second
 	// leastPing is how often a client may ping.
 	leastPing = 5 * time.Second
+	// handshakeTimeout bounds a connection's beginning.
+	handshakeTimeout = 20 * time.Second
 )
 
-// Door answers Envoy's Rate Limit Service by the app's policies. It serves gRPC
-// without TLS, with the health service for "" and "ratelimit".
+// What a client may have this process keep for it: calls of a connection at a
+// time, bytes of a call's message, and of its metadata.
+const (
+	maxStreams = 256
+	maxMessage = 1 << 20
+	maxHeaders = 64 << 10
+)
+
+// Door answers Envoy's Rate Limit Service by the app's policies, in gRPC, with the
+// health service for "" and "ratelimit".
 type Door struct {
 	// Address to listen on: a Caddy network address of one port, such as
 	// `:8081` or `unix//run/weir.sock`. The default port is 8081.
@@ -42,8 +53,16 @@ type Door struct {
 	// their way; 5s by default.
 	Drain caddy.Duration `json:"drain,omitempty"`
 
-	logger  *zap.Logger
-	address caddy.NetworkAddress
+	// TLS encrypts connections; without it they are in the clear.
+	TLS *TLS `json:"tls,omitempty"`
+
+	// Reflection answers gRPC's reflection service, for tools that ask what the
+	// server offers.
+	Reflection bool `json:"reflection,omitempty"`
+
+	logger   *zap.Logger
+	address  caddy.NetworkAddress
+	identity *identity // nil without TLS
 
 	listener *listener
 	server   *grpc.Server
@@ -83,7 +102,18 @@ func (d *Door) Provision(ctx caddy.Context) error {
 	if d.Drain == 0 {
 		d.Drain = caddy.Duration(defaultDrain)
 	}
-	return nil
+	return d.provisionTLS()
+}
+
+func (d *Door) provisionTLS() (err error) {
+	if d.TLS == nil {
+		return nil
+	}
+	if err := d.TLS.provision(); err != nil {
+		return err
+	}
+	d.identity, err = newIdentity(d.TLS, caddymodule.Sampled(d.logger))
+	return err
 }
 
 // Open implements caddymodule.Door.
@@ -93,19 +123,35 @@ func (d *Door) Open(app *caddymodule.App) error {
 		return fmt.Errorf("listening for Envoy on %s: %w", d.address, err)
 	}
 	d.ending, d.closed = make(chan struct{}), make(chan struct{})
-	d.server = grpc.NewServer(
-		grpc.ChainUnaryInterceptor(d.recovered),
-		grpc.ChainStreamInterceptor(d.endable),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
-		grpc.ForceServerCodecV2(codec{}),
-	)
+	d.server = grpc.NewServer(d.options()...)
 	rls.RegisterRateLimitServiceServer(d.server, &service{app: app})
 	status := health.NewServer()
 	status.SetServingStatus("ratelimit", healthv1.HealthCheckResponse_SERVING)
 	healthv1.RegisterHealthServer(d.server, status)
+	if d.Reflection {
+		reflection.RegisterV1(d.server)
+	}
 	go d.serve()
-	d.logger.Info("answering Envoy", zap.Stringer("address", d.address))
+	d.logger.Info("answering Envoy", zap.Stringer("address", d.address), zap.Bool("tls", d.TLS != nil))
 	return nil
+}
+
+// options returns how the server speaks gRPC.
+func (d *Door) options() []grpc.ServerOption {
+	options := []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(d.recovered),
+		grpc.ChainStreamInterceptor(d.endable),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
+		grpc.ForceServerCodecV2(codec{}),
+		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxHeaderListSize(maxHeaders),
+		grpc.ConnectionTimeout(handshakeTimeout),
+	}
+	if d.identity != nil {
+		options = append(options, grpc.Creds(d.identity.credentials()))
+	}
+	return options
 }
 
 // serve answers until Close.

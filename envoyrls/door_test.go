@@ -2,10 +2,12 @@ package envoyrls_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,7 +15,11 @@ import (
 	"time"
 
 	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/grpc/status"
 )
 
 // fixed has a policy api of so many in a fixed hour for all.
@@ -78,12 +84,16 @@ func (g *gateway) tryCaddy() int64 {
 // TestReloadUnderLoad: no call fails while configurations come and go, neither
 // on connections that last nor on new ones, and none is counted twice.
 func TestReloadUnderLoad(t *testing.T) {
-	for name, address := range map[string]string{
-		"tcp":  freeAddress(t),
-		"unix": "unix/" + filepath.Join(shortDir(t), "weir.sock"),
+	ca, dir := newAuthority(t, "ca"), t.TempDir()
+	for name, start := range map[string]func(t *testing.T) *gateway{
+		"tcp": func(t *testing.T) *gateway { return start(t, fixed(1_000_000)) },
+		"unix": func(t *testing.T) *gateway {
+			return startOn(t, "unix/"+filepath.Join(shortDir(t), "weir.sock"), fixed(1_000_000))
+		},
+		"tls": func(t *testing.T) *gateway { return secure(t, ca, nil, dir, "") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := startOn(t, address, fixed(1_000_000))
+			g := start(t)
 			var asked, failed atomic.Int64
 			ctx, cancel := context.WithCancel(t.Context())
 			var group sync.WaitGroup
@@ -109,7 +119,7 @@ func TestReloadUnderLoad(t *testing.T) {
 			}
 			for i := range 6 {
 				began := time.Now()
-				g.load("envoy " + address + "\n" + fixed(1_000_000+i))
+				g.load(g.door() + fixed(1_000_000+i))
 				if took := time.Since(began); took > 4*time.Second {
 					t.Errorf("reload took %s", took)
 				}
@@ -193,5 +203,32 @@ func TestWrongConfigurations(t *testing.T) {
 		if err := g.tryLoad(line + "\n" + fixed(1)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %s", line, err, want)
 		}
+	}
+}
+
+// TestReflection: what the server offers is told where that is asked for.
+func TestReflection(t *testing.T) {
+	g := startSecure(t, freeAddress(t), "reflection", insecure.NewCredentials(), fixed(1))
+	ask := func() (names []string, err error) {
+		stream, err := grpc_reflection_v1.NewServerReflectionClient(g.dial()).ServerReflectionInfo(t.Context())
+		if err != nil {
+			return nil, err
+		}
+		_ = stream.Send(&grpc_reflection_v1.ServerReflectionRequest{
+			MessageRequest: &grpc_reflection_v1.ServerReflectionRequest_ListServices{},
+		})
+		r, err := stream.Recv()
+		for _, s := range r.GetListServicesResponse().GetService() {
+			names = append(names, s.GetName())
+		}
+		return names, errors.Join(err, stream.CloseSend())
+	}
+	if names, err := ask(); err != nil || !slices.Contains(names, "envoy.service.ratelimit.v3.RateLimitService") {
+		t.Errorf("%v, %v", names, err)
+	}
+	g.block = ""
+	g.load(g.door() + fixed(1))
+	if names, err := ask(); status.Code(err) != codes.Unimplemented {
+		t.Errorf("reflection answers %v, %v though nobody asked for it", names, err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -30,7 +31,10 @@ type gateway struct {
 	site   string // host:port
 	admin  string
 	target string // of gRPC
-	client rls.RateLimitServiceClient
+	creds  credentials.TransportCredentials
+
+	address, block string // of the door, in the Caddyfile
+	client         rls.RateLimitServiceClient
 }
 
 const (
@@ -47,8 +51,15 @@ func start(t *testing.T, weir string) *gateway {
 // startOn is start with the address of the door, as Caddyfiles spell it.
 func startOn(t *testing.T, address, weir string) *gateway {
 	t.Helper()
+	return startSecure(t, address, "", insecure.NewCredentials(), weir)
+}
+
+// startSecure is startOn with lines of the door's block, and what clients need
+// for its connections.
+func startSecure(t *testing.T, address, block string, creds credentials.TransportCredentials, weir string) *gateway {
+	t.Helper()
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
-	g := &gateway{t: t, site: freeAddress(t), admin: freeAddress(t), target: address}
+	g := &gateway{t: t, site: freeAddress(t), admin: freeAddress(t), target: address, block: block, creds: creds}
 	if path, found := strings.CutPrefix(address, "unix/"); found {
 		g.target = "unix:" + path
 	}
@@ -57,18 +68,24 @@ func startOn(t *testing.T, address, weir string) *gateway {
 			t.Errorf("stopping: %v", err)
 		}
 	})
-	g.load("envoy " + address + "\n" + weir)
+	g.address = address
+	g.load(g.door() + weir)
 	g.client = rls.NewRateLimitServiceClient(g.dial())
 	return g
+}
+
+// door returns the option's lines for the door.
+func (g *gateway) door() string {
+	if g.block == "" {
+		return "envoy " + g.address + "\n"
+	}
+	return "envoy " + g.address + " {\n" + g.block + "\n}\n"
 }
 
 // dial returns a connection to the door.
 func (g *gateway) dial() *grpc.ClientConn {
 	g.t.Helper()
-	conn, err := grpc.NewClient(g.target, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		g.t.Fatal(err)
-	}
+	conn := g.connect(g.t)
 	g.t.Cleanup(func() { conn.Close() })
 	return conn
 }
@@ -204,7 +221,7 @@ type descriptor = limit.RateLimitDescriptor
 
 // connect is dial for a connection that the caller closes.
 func (g *gateway) connect(t *testing.T) *grpc.ClientConn {
-	conn, err := grpc.NewClient(g.target, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(g.target, grpc.WithTransportCredentials(g.creds))
 	if err != nil {
 		t.Error(err)
 	}

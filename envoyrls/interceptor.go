@@ -12,18 +12,22 @@ import (
 
 // recovered answers a call that panics, which would end the process otherwise.
 func (d *Door) recovered(ctx context.Context, call any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (reply any, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			d.logger.Error("answering a call", zap.Any("panic", r), zap.ByteString("stack", debug.Stack()))
-			err = status.Error(codes.Internal, "internal error")
-		}
-	}()
+	defer d.recover(&err)
 	return next(ctx, call)
+}
+
+// recover makes an error of a panic. It is deferred.
+func (d *Door) recover(err *error) {
+	if r := recover(); r != nil {
+		d.logger.Error("answering a call", zap.Any("panic", r), zap.ByteString("stack", debug.Stack()))
+		*err = status.Error(codes.Internal, "internal error")
+	}
 }
 
 // endable ends streams, which have no end of their own (Watch of the health
 // service), when the door closes.
-func (d *Door) endable(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+func (d *Door) endable(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
+	defer d.recover(&err)
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
 	go func() {

@@ -1,73 +1,14 @@
 package envoyrls
 
 import (
-	"context"
-	"errors"
 	"net"
 	"sync"
 	"time"
-
-	"github.com/caddyserver/caddy/v2"
 )
 
-// sockets are those that doors listen on, by address. A socket outlives the
-// configuration that opened it for as long as the next one listens there: the
-// kernel resets connections that wait on one that is closed.
-var sockets = caddy.NewUsagePool()
-
-// A socket hands its connections to whichever door asks for one.
-type socket struct {
-	net.Listener
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-// listen returns a listener at the address. Whoever has it must close it.
-func listen(address caddy.NetworkAddress) (*listener, error) {
-	key := address.String()
-	value, _, err := sockets.LoadOrNew(key, func() (caddy.Destructor, error) {
-		opened, err := address.Listen(context.Background(), 0, net.ListenConfig{})
-		if err != nil {
-			return nil, err
-		}
-		s := &socket{Listener: opened.(net.Listener), conns: make(chan net.Conn), closed: make(chan struct{})}
-		go s.accept()
-		return s, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &listener{socket: value.(*socket), key: key, closed: make(chan struct{})}, nil
-}
-
-// accept accepts connections until the socket is closed.
-func (s *socket) accept() {
-	for {
-		conn, err := s.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil { // such as too many open files
-			select {
-			case <-time.After(50 * time.Millisecond):
-			case <-s.closed:
-				return
-			}
-			continue
-		}
-		select {
-		case s.conns <- conn:
-		case <-s.closed:
-			conn.Close()
-		}
-	}
-}
-
-// Destruct implements caddy.Destructor.
-func (s *socket) Destruct() error {
-	close(s.closed)
-	return s.Close()
-}
+// patience is for how long a door that closes waits for those who have connected
+// and not yet said what they want.
+const patience = time.Second
 
 // A listener is one door's share in a socket.
 type listener struct {
@@ -76,13 +17,16 @@ type listener struct {
 	closed chan struct{}
 	once   sync.Once
 	served sync.WaitGroup // connections that the server may still turn away
-	mu     sync.Mutex     // held while a connection is handed over
+	taking sync.Mutex     // held while a connection is handed over
+
+	mu      sync.Mutex // guards pending
+	pending map[*served]struct{}
 }
 
 // Accept implements net.Listener.
 func (l *listener) Accept() (net.Conn, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.taking.Lock()
+	defer l.taking.Unlock()
 	select {
 	case <-l.closed:
 		return nil, net.ErrClosed
@@ -90,31 +34,52 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 	select {
 	case conn := <-l.conns:
-		l.served.Add(1)
-		return &served{Conn: conn, note: sync.OnceFunc(l.served.Done)}, nil
+		return l.serve(conn), nil
 	case <-l.closed:
 		return nil, net.ErrClosed
 	}
 }
 
+// serve takes charge of a connection.
+func (l *listener) serve(conn net.Conn) *served {
+	l.served.Add(1)
+	c := &served{Conn: conn, listener: l, note: sync.OnceFunc(l.served.Done)}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pending[c] = struct{}{}
+	return c
+}
+
 // Close implements net.Listener. It returns when the server answers all
-// connections that it was given.
+// connections that it was given, and has those end soon that have not begun to
+// ask: the server waits for them.
 func (l *listener) Close() (err error) {
 	l.once.Do(func() {
 		close(l.closed)
-		l.mu.Lock()
-		l.mu.Unlock() //nolint:staticcheck // waits for Accept
+		l.taking.Lock()
+		l.taking.Unlock() //nolint:staticcheck // waits for Accept
 		l.served.Wait()
+		l.hurry(time.Now().Add(patience))
 		_, err = sockets.Delete(l.key)
 	})
 	return err
 }
 
-// A served connection notes when the server begins to read from it: one that is
-// stopping closes connections before.
+// hurry bounds how long handshakes may still take.
+func (l *listener) hurry(deadline time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.pending {
+		_ = c.Conn.SetDeadline(deadline)
+	}
+}
+
+// A served connection notes when the server begins to read from it, for one that
+// is stopping closes connections before, and when its handshake has ended.
 type served struct {
 	net.Conn
-	note func()
+	listener *listener
+	note     func()
 }
 
 // Read implements net.Conn.
@@ -123,14 +88,31 @@ func (c *served) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
+// SetDeadline implements net.Conn. The server sets one for the handshake and
+// takes it back afterwards.
+func (c *served) SetDeadline(t time.Time) error {
+	if t.IsZero() {
+		c.begun()
+	}
+	return c.Conn.SetDeadline(t)
+}
+
 // Close implements net.Conn.
 func (c *served) Close() error {
 	c.note()
+	c.begun()
 	return c.Conn.Close()
+}
+
+// begun notes that c's handshake has ended.
+func (c *served) begun() {
+	c.listener.mu.Lock()
+	defer c.listener.mu.Unlock()
+	delete(c.listener.pending, c)
 }
 
 // Interface guards
 var (
-	_ net.Listener     = (*listener)(nil)
-	_ caddy.Destructor = (*socket)(nil)
+	_ net.Listener = (*listener)(nil)
+	_ net.Conn     = (*served)(nil)
 )
