@@ -179,6 +179,7 @@ func TestRestoredBody(t *testing.T) {
 		{"too large", strings.NewReader("abcdefgh"), -1, "", core.ErrBodyTooLarge, "abcdefgh", nil},
 		{"announced as too large", strings.NewReader("abcdefgh"), 8, "", core.ErrBodyTooLarge, "abcdefgh", nil},
 		{"broken", io.MultiReader(strings.NewReader("ab"), iotest.ErrReader(broken)), -1, "", broken, "ab", broken},
+		{"broken, it is said", io.MultiReader(strings.NewReader("ab"), iotest.ErrReader(broken)), -1, "", core.ErrBodyBroken, "ab", broken},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -188,7 +189,7 @@ func TestRestoredBody(t *testing.T) {
 			var b body
 			for range 2 { // the second time it is remembered
 				got, err := b.read(r, 4)
-				if string(got) != test.want || !errors.Is(err, test.err) {
+				if string(bytes.Join(got, nil)) != test.want || !errors.Is(err, test.err) {
 					t.Errorf("read %q, %v; want %q, %v", got, err, test.want, test.err)
 				}
 			}

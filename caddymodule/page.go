@@ -62,6 +62,8 @@ var failures = map[core.Outcome]error{
 	core.UnknownCredential: errors.New("the request's credential is unknown"),
 	core.UnknownPlan:       errors.New("the subject's plan is unknown, and there is no default one"),
 	core.BodyTooLarge:      core.ErrBodyTooLarge,
+	core.BodyEncoding:      core.ErrBodyEncoding,
+	core.BodyBroken:        core.ErrBodyBroken,
 	core.StoreFailed:       errors.New("the store failed"),
 	core.DirectoryFailed:   errors.New("the directory failed"),
 }

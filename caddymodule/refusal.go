@@ -24,6 +24,9 @@ func (w *writer) refuse() error {
 		o.muted = true
 	}
 	w.announce()
+	if d.Outcome == core.BodyEncoding { // RFC 9110, section 15.5.16
+		w.Header().Set("Accept-Encoding", decodable)
+	}
 	a, ok := c.Answer(d, nil)
 	w.refusal = caddyhttp.Error(a.Status, w.handler.page.refusal(d))
 	if !ok {

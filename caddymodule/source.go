@@ -61,7 +61,7 @@ func (s *source) Attribute(a *core.Ref) (string, bool) {
 }
 
 // Body implements core.Source.
-func (s *source) Body(limit int64) ([]byte, error) {
+func (s *source) Body(limit int64) ([][]byte, error) {
 	return s.body.read(s.request, limit)
 }
 

@@ -32,7 +32,7 @@ func (e *Engine) DecideAll(ctx context.Context, now Instant, p *Policy, requests
 	}
 	for _, d := range decisions {
 		switch {
-		case d.Charges == nil || d.Outcome == BodyTooLarge || d.Shadowed != Passed: // not prepared
+		case d.Charges == nil || d.Outcome.bodyless() || d.Shadowed != Passed: // not prepared
 		case refused:
 			d.Outcome = Withheld
 			d.forget()

@@ -3,130 +3,298 @@ package core
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"strconv"
 	"strings"
 )
 
-// maxBodyDepth is how deep a body's JSON may nest. Deeper ones are malformed.
-const maxBodyDepth = 1000
-
-var errTooDeep = errors.New("JSON nests too deep")
-
-// bodyValue returns the scalar at a path of object keys in a JSON body, or, if
-// the path's last word of several is length, the length of the array there. It is "" where
-// there is none, or the body is malformed. Of duplicate keys the largest value
-// counts: nobody knows which one the origin reads.
-func bodyValue(body []byte, path []string) string {
-	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) // a byte order mark
-	w := bodyWalk{decoder: json.NewDecoder(bytes.NewReader(body)), path: path}
-	w.decoder.UseNumber()
-	if err := w.value(0, 0); err != nil {
-		return ""
-	}
-	if _, err := w.decoder.Token(); !errors.Is(err, io.EOF) {
-		return ""
-	}
-	return w.found
-}
-
-// A bodyWalk reads a JSON value token by token, in memory that does not grow
-// with the body.
-type bodyWalk struct {
-	decoder *json.Decoder
-	path    []string
-	found   string
-}
-
-// value reads one value. matched is how many words of the path lead here, or
-// −1 where they don't.
-func (w *bodyWalk) value(matched, depth int) error {
-	if depth > maxBodyDepth {
-		return errTooDeep
-	}
-	token, err := w.decoder.Token()
-	if err != nil {
-		return err
-	}
-	switch token {
-	case json.Delim('{'):
-		return w.object(matched, depth)
-	case json.Delim('['):
-		return w.array(matched, depth)
-	}
-	if matched == len(w.path) {
-		w.find(scalarText(token))
-	}
-	return nil
-}
-
-func (w *bodyWalk) object(matched, depth int) error {
-	for w.decoder.More() {
-		key, err := w.decoder.Token()
-		if err != nil {
-			return err
+// bodyCost returns the cost at a path of object keys in a JSON body, or, if the
+// path's last word of several is length, the length of the array there. ok is
+// false where there is none, or the body is malformed.
+//
+// Nobody knows how the origin reads what JSON leaves open, so the largest of all
+// values counts that a decoder in wide use may take: of duplicate keys, of keys
+// that differ in case only (Go, .NET), of several texts one after the other (Go,
+// Jackson). NaN and Infinity (Python), nesting of any depth (JavaScript), UTF-16
+// and UTF-32 (RFC 4627, section 3) make a body no malformed one. It takes time
+// and memory in proportion to the body.
+func bodyCost(body []byte, path []string) (n int64, ok bool) {
+	s := bodyScan{text: toUTF8(body), path: path}
+	for s.peek() != 0 {
+		s.cost, s.found = n, ok
+		if !s.value(0) {
+			break
 		}
-		next := -1
-		if matched >= 0 && matched < len(w.path) && w.isKey(key, matched) {
-			next = matched + 1
-		}
-		if err := w.value(next, depth+1); err != nil {
-			return err
+		n, ok = s.cost, s.found
+	}
+	return n, ok
+}
+
+// A bodyScan reads JSON and looks for the costs at a path.
+type bodyScan struct {
+	text  []byte
+	at    int
+	path  []string
+	stack []byte // the brackets that will close what is open
+
+	cost  int64
+	found bool
+}
+
+// peek skips white space and returns the byte there, 0 at the end. A byte of 0
+// begins nothing that is JSON.
+func (s *bodyScan) peek() byte {
+	for ; s.at < len(s.text); s.at++ {
+		if c := s.text[s.at]; c != ' ' && c != '\n' && c != '\r' && c != '\t' {
+			return c
 		}
 	}
-	return w.closing()
+	return 0
 }
 
-func (w *bodyWalk) array(matched, depth int) error {
-	n := 0
-	for ; w.decoder.More(); n++ {
-		if err := w.value(-1, depth+1); err != nil {
-			return err
+// take skips c if it comes next.
+func (s *bodyScan) take(c byte) bool {
+	if s.peek() != c {
+		return false
+	}
+	s.at++
+	return true
+}
+
+// value reads a value to which matched words of the path lead. It returns false
+// where there is none.
+func (s *bodyScan) value(matched int) bool {
+	switch c := s.peek(); {
+	case c == '{' && matched < len(s.path) && !s.isLength(matched):
+		return s.object(matched)
+	case c == '[' && s.isLength(matched):
+		return s.array()
+	case c == '{' || c == '[' || matched < len(s.path):
+		return s.skip()
+	}
+	start := s.at
+	if !s.scalar() {
+		return false
+	}
+	if text, ok := scalarText(s.text[start:s.at]); ok {
+		s.find(parseCost(text))
+	}
+	return true
+}
+
+// object reads an object whose members may be on the path.
+func (s *bodyScan) object(matched int) bool {
+	s.at++
+	if s.take('}') {
+		return true
+	}
+	for {
+		key, ok := s.key()
+		if !ok {
+			return false
+		}
+		if isKey(key, s.path[matched]) {
+			ok = s.value(matched + 1)
+		} else {
+			ok = s.skip()
+		}
+		if !ok || s.take('}') {
+			return ok
+		}
+		if !s.take(',') {
+			return false
 		}
 	}
-	if w.length(matched) {
-		w.find(strconv.Itoa(n))
+}
+
+// array reads the array whose length counts.
+func (s *bodyScan) array() bool {
+	s.at++
+	n := int64(0)
+	for closed := s.take(']'); !closed; closed = s.take(']') {
+		if n > 0 && !s.take(',') || !s.skip() {
+			return false
+		}
+		n++
 	}
-	return w.closing()
+	s.find(n, true)
+	return true
 }
 
-// isKey reports whether the key is the path's next word.
-func (w *bodyWalk) isKey(key json.Token, matched int) bool {
-	text, ok := key.(string)
-	return ok && text == w.path[matched] && !w.length(matched)
+// skip reads a value in which nothing counts.
+func (s *bodyScan) skip() bool {
+	s.stack = s.stack[:0]
+	for {
+		switch open := s.peek(); {
+		case open == '{' || open == '[':
+			s.at++
+			closing := open + 2 // in ASCII, for both
+			if s.take(closing) {
+				break
+			}
+			s.stack = append(s.stack, closing)
+			if !s.member() {
+				return false
+			}
+			continue
+		case !s.scalar():
+			return false
+		}
+		for len(s.stack) > 0 && s.take(s.stack[len(s.stack)-1]) {
+			s.stack = s.stack[:len(s.stack)-1]
+		}
+		if len(s.stack) == 0 {
+			return true
+		}
+		if !s.take(',') || !s.member() {
+			return false
+		}
+	}
 }
 
-// length reports whether all that is left of the path is the word length, which
+// member reads what comes before the next value of what is open: in an object
+// its key.
+func (s *bodyScan) member() bool {
+	if s.stack[len(s.stack)-1] == ']' {
+		return true
+	}
+	_, ok := s.key()
+	return ok
+}
+
+// key reads a member's key, with its quotes, and the colon behind it.
+func (s *bodyScan) key() (quoted []byte, ok bool) {
+	if s.peek() != '"' {
+		return nil, false
+	}
+	start := s.at
+	if !s.quoted() {
+		return nil, false
+	}
+	quoted = s.text[start:s.at]
+	return quoted, s.take(':')
+}
+
+// scalar reads a string, a number or a word.
+func (s *bodyScan) scalar() bool {
+	switch c := s.peek(); {
+	case c == '"':
+		return s.quoted()
+	case c == '-' || c >= '0' && c <= '9':
+		return s.number()
+	}
+	return s.word("true") || s.word("false") || s.word("null") || s.word("NaN") || s.word("Infinity")
+}
+
+func (s *bodyScan) word(word string) bool {
+	if !bytes.HasPrefix(s.text[s.at:], []byte(word)) {
+		return false
+	}
+	s.at += len(word)
+	return true
+}
+
+// number reads a number, or -Infinity.
+func (s *bodyScan) number() bool {
+	if s.text[s.at] == '-' {
+		s.at++
+		if s.word("Infinity") {
+			return true
+		}
+	}
+	if !s.word("0") && !s.digits() {
+		return false
+	}
+	if s.word(".") && !s.digits() {
+		return false
+	}
+	if !s.word("e") && !s.word("E") {
+		return true
+	}
+	if !s.word("+") {
+		s.word("-")
+	}
+	return s.digits()
+}
+
+func (s *bodyScan) digits() bool {
+	start := s.at
+	for s.at < len(s.text) && s.text[s.at] >= '0' && s.text[s.at] <= '9' {
+		s.at++
+	}
+	return s.at > start
+}
+
+// quoted reads a string: RFC 8259, section 7.
+func (s *bodyScan) quoted() bool {
+	for s.at++; s.at < len(s.text); s.at++ {
+		switch c := s.text[s.at]; {
+		case c == '"':
+			s.at++
+			return true
+		case c < 0x20:
+			return false
+		case c == '\\':
+			s.at++
+			if !s.escape() {
+				return false
+			}
+		}
+	}
+	return false
+}
+
+// escape reads what follows a backslash, but for its last byte.
+func (s *bodyScan) escape() bool {
+	switch {
+	case s.at >= len(s.text):
+		return false
+	case s.text[s.at] != 'u':
+		return strings.IndexByte(`"\/bfnrt`, s.text[s.at]) >= 0
+	case s.at+4 >= len(s.text):
+		return false
+	}
+	s.at += 4
+	_, err := strconv.ParseUint(string(s.text[s.at-3:s.at+1]), 16, 16)
+	return err == nil
+}
+
+// isLength reports whether all that is left of the path is the word length, which
 // is that of an array and never an object's key.
-func (w *bodyWalk) length(matched int) bool {
-	return matched > 0 && matched == len(w.path)-1 && w.path[matched] == "length"
+func (s *bodyScan) isLength(matched int) bool {
+	return matched > 0 && matched == len(s.path)-1 && s.path[matched] == "length"
 }
 
-func (w *bodyWalk) closing() error {
-	_, err := w.decoder.Token()
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-// find keeps the larger of two values.
-func (w *bodyWalk) find(s string) {
-	old, hadOld := parseCost(w.found)
-	if n, ok := parseCost(s); !hadOld || ok && n > old {
-		w.found = s
+// find keeps the larger of two costs.
+func (s *bodyScan) find(n int64, ok bool) {
+	if ok && (!s.found || n > s.cost) {
+		s.cost, s.found = n, true
 	}
 }
 
-func scalarText(token json.Token) string {
-	switch t := token.(type) {
-	case string:
-		return t
-	case json.Number:
-		return t.String()
+// isKey reports whether a quoted key is the word, in any case.
+func isKey(quoted []byte, word string) bool {
+	if len(quoted) > 2+6*len(word) { // not even if each letter is escaped
+		return false
 	}
-	return ""
+	key, ok := unquote(quoted)
+	return ok && strings.EqualFold(key, word)
+}
+
+// scalarText returns the text of a string or a number.
+func scalarText(token []byte) (text string, ok bool) {
+	if token[0] == '"' {
+		text, ok = unquote(token)
+		return strings.TrimSpace(text), ok
+	}
+	return string(token), true
+}
+
+// unquote returns what a quoted string says.
+func unquote(quoted []byte) (text string, ok bool) {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return string(quoted[1 : len(quoted)-1]), true
+	}
+	return text, json.Unmarshal(quoted, &text) == nil
 }
 
 // bodyPath splits a {json.…} attribute's path.

@@ -13,41 +13,44 @@ type cost struct {
 	min    int64
 }
 
-// of returns the cost of d's request, from 0 to MaxAmount. It answers
-// ErrBodyTooLarge where the body that the cost is in may not be read and the
-// policy names no cost for that.
-func (c *cost) of(d *Decision, oversize *int64) (int64, error) {
-	if c == nil {
+// of returns the cost of d's request, from 0 to MaxAmount. It answers the error
+// of Source.Body where the cost is in a body that cannot be read, unless the
+// policy names a cost for that.
+func (c *cost) of(d *Decision) (int64, error) {
+	switch {
+	case c == nil:
 		return 1, nil
-	}
-	if c.ref == nil {
+	case c.ref == nil:
 		return c.amount, nil
+	case c.ref.Kind == RefJSON:
+		return c.ofBody(d)
 	}
-	value, err := c.value(d)
-	if errors.Is(err, ErrBodyTooLarge) && oversize != nil {
-		return *oversize, nil
+	v, _ := d.request.attribute(c.ref)
+	if n, ok := parseCost(v); ok {
+		return max(n, c.min), nil
 	}
-	if errors.Is(err, ErrBodyTooLarge) {
-		return 0, err
-	}
-	n, ok := parseCost(value)
-	if !ok {
-		return c.min, nil
-	}
-	return max(n, c.min), nil
+	return c.min, nil
 }
 
-// value returns the text that the cost is read from.
-func (c *cost) value(d *Decision) (string, error) {
-	if c.ref.Kind != RefJSON {
-		v, _ := d.request.attribute(c.ref)
-		return v, nil
+// ofBody returns the cost that the body says: the largest of all its readings.
+func (c *cost) ofBody(d *Decision) (int64, error) {
+	readings, err := d.request.Source.Body(d.Policy.bodyLimit)
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrNoBody):
+		return c.min, nil
+	case d.Policy.oversize != nil && !errors.Is(err, ErrBodyBroken):
+		return *d.Policy.oversize, nil
+	default:
+		return 0, err
 	}
-	body, err := d.request.Source.Body(d.Policy.bodyLimit)
-	if err != nil {
-		return "", err
+	cost := c.min
+	for _, body := range readings {
+		if n, ok := bodyCost(body, c.ref.path); ok {
+			cost = max(cost, n)
+		}
 	}
-	return bodyValue(body, c.ref.path), nil
+	return cost, nil
 }
 
 // parseCost reads a number from 0 and rounds it up to a whole one; ok is false

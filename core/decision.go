@@ -1,6 +1,9 @@
 package core
 
-import "slices"
+import (
+	"errors"
+	"slices"
+)
 
 // An Outcome is what became of a request.
 type Outcome uint8
@@ -20,6 +23,10 @@ const (
 	UnknownPlan
 	// BodyTooLarge: a cost is read from the body, and the body is too large.
 	BodyTooLarge
+	// BodyEncoding: … and the body is encoded in a way that cannot be read.
+	BodyEncoding
+	// BodyBroken: … and the body ends early.
+	BodyBroken
 	// StoreFailed: the store failed and the policy denies then.
 	StoreFailed
 	// DirectoryFailed: the credential could not be looked up.
@@ -33,12 +40,28 @@ const (
 
 var outcomeNames = [...]string{
 	"passed", "admitted", "denied", "missing_credential", "unknown_credential",
-	"unknown_plan", "body_too_large", "store_failed", "directory_failed", "usage",
+	"unknown_plan", "body_too_large", "body_encoding", "body_broken", "store_failed", "directory_failed", "usage",
 	"withheld",
 }
 
 // String returns the outcome as metrics and logs name it.
 func (o Outcome) String() string { return outcomeNames[o] }
+
+// bodyOutcome returns the outcome for a body of which Source.Body says err.
+func bodyOutcome(err error) Outcome {
+	switch {
+	case errors.Is(err, ErrBodyTooLarge):
+		return BodyTooLarge
+	case errors.Is(err, ErrBodyEncoding):
+		return BodyEncoding
+	}
+	return BodyBroken
+}
+
+// bodyless reports whether a cost could not be read from a body.
+func (o Outcome) bodyless() bool {
+	return o == BodyTooLarge || o == BodyEncoding || o == BodyBroken
+}
 
 // A Decision is the outcome for one request and the state of every charge. The
 // caller owns it, hands it to Engine.Decide, and keeps it until Engine.Finish;

@@ -103,7 +103,7 @@ func (e *Engine) prepare(ctx context.Context, now Instant, p *Policy, r *Request
 		d.UsageIndex = usage
 		e.chargeUsage(d, &m)
 	} else if err := e.charge(d, &m); err != nil {
-		d.Outcome = BodyTooLarge
+		d.Outcome = bodyOutcome(err)
 		d.forget()
 		return false
 	}
@@ -133,7 +133,7 @@ func (e *Engine) charge(d *Decision, m *matches) error {
 		case l.Settled:
 			c.Cost = d.request.times(l.Reserve)
 		case charged:
-			cost, err := l.costOf(d.request, m).of(d, d.Policy.oversize)
+			cost, err := l.costOf(d.request, m).of(d)
 			if err != nil && (l.Shadow || l.Count) { // they deny nobody
 				d.Charges = d.Charges[:len(d.Charges)-1]
 				continue
@@ -169,7 +169,7 @@ func (e *Engine) chargeUsage(d *Decision, m *matches) {
 		c := e.newCharge(d, l)
 		c.Peek = !l.Count || m.charged>>i&1 == 0
 		if !c.Peek {
-			c.Cost, _ = l.costOf(d.request, m).of(d, d.Policy.oversize)
+			c.Cost, _ = l.costOf(d.request, m).of(d)
 		}
 	}
 }

@@ -40,15 +40,22 @@ func (r *Request) times(cost int64) int64 {
 type Source interface {
 	// Attribute returns the named fact; ok is false where the request has none.
 	Attribute(a *Ref) (value string, ok bool)
-	// Body returns the request's body and leaves it readable. It answers
-	// ErrBodyTooLarge where the body is longer than limit bytes, and
-	// ErrNoBody where the door has none to show.
-	Body(limit int64) ([]byte, error)
+	// Body returns the request's body, and leaves it readable, as whoever gets it
+	// may read it: as it came and, where it says that it is encoded, decoded. It
+	// answers ErrBodyTooLarge where one of these is longer than limit bytes,
+	// ErrBodyEncoding where it cannot decode it, an error that wraps ErrBodyBroken
+	// where it ends early, and ErrNoBody where the door has none to show.
+	Body(limit int64) (readings [][]byte, err error)
 }
 
 var (
 	// ErrBodyTooLarge says that a body that a cost is read from is too long.
 	ErrBodyTooLarge = errors.New("request body is larger than the policy's body_limit")
+	// ErrBodyEncoding says that such a body is encoded in a way that the door
+	// cannot decode.
+	ErrBodyEncoding = errors.New("request body has an encoding that its cost cannot be read from")
+	// ErrBodyBroken says that such a body ended before its end.
+	ErrBodyBroken = errors.New("request body ended early")
 	// ErrNoBody says that the door has no body to show.
 	ErrNoBody = errors.New("no request body")
 )

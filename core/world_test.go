@@ -95,12 +95,12 @@ func (f *facts) Attribute(r *core.Ref) (string, bool) {
 	return v, ok
 }
 
-func (f *facts) Body(limit int64) ([]byte, error) {
+func (f *facts) Body(limit int64) ([][]byte, error) {
 	f.limit = limit
 	if int64(len(f.body)) > limit {
 		return nil, core.ErrBodyTooLarge
 	}
-	return []byte(f.body), nil
+	return [][]byte{[]byte(f.body)}, nil
 }
 
 // get decides "METHOD /path" by key, with more attributes as name, value pairs.

@@ -64,7 +64,7 @@ func (s *source) Attribute(a *core.Ref) (string, bool) {
 }
 
 // Body implements core.Source: Envoy sends none.
-func (*source) Body(int64) ([]byte, error) { return nil, core.ErrNoBody }
+func (*source) Body(int64) ([][]byte, error) { return nil, core.ErrNoBody }
 
 // method returns the request's method.
 func (s *source) method() string {

@@ -129,6 +129,8 @@ var statuses = map[core.Outcome]int{
 	core.UnknownCredential: http.StatusUnauthorized,
 	core.UnknownPlan:       http.StatusForbidden,
 	core.BodyTooLarge:      http.StatusRequestEntityTooLarge,
+	core.BodyEncoding:      http.StatusUnsupportedMediaType,
+	core.BodyBroken:        http.StatusBadRequest,
 	core.StoreFailed:       http.StatusServiceUnavailable,
 	core.DirectoryFailed:   http.StatusServiceUnavailable,
 	core.Usage:             http.StatusOK,

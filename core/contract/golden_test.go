@@ -137,6 +137,8 @@ func shelfforceExchanges(t testing.TB, p *core.Policy) []exchange {
 		{"no class", decide(t, p, noon)},
 		{"unknown plan", &core.Decision{Policy: p, Outcome: core.UnknownPlan}},
 		{"body too large", &core.Decision{Policy: p, Outcome: core.BodyTooLarge}},
+		{"body in an unknown encoding", &core.Decision{Policy: p, Outcome: core.BodyEncoding}},
+		{"broken body", &core.Decision{Policy: p, Outcome: core.BodyBroken}},
 	}
 }
 
