@@ -31,7 +31,7 @@ acceptance: setup
 race:
 	go test -race -short ./core/...
 
-# fuzz runs every fuzz target for FUZZTIME.
+# fuzz runs every fuzz target for FUZZTIME, and prints how often.
 FUZZTIME ?= 30s
 fuzz:
 	./fuzz.sh $(FUZZTIME)

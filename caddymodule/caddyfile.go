@@ -19,7 +19,7 @@ import (
 
 func init() {
 	httpcaddyfile.RegisterGlobalOption("weir", parseOption)
-	httpcaddyfile.RegisterHandlerDirective("weir", parseHandler)
+	httpcaddyfile.RegisterDirective("weir", parseDirective)
 	// Authentication comes first, so that its user may be the subject.
 	httpcaddyfile.RegisterDirectiveOrder("weir", httpcaddyfile.After, "forward_auth")
 }
@@ -102,7 +102,23 @@ func (p *parser) appPolicy(a *App, _ string, d *directive) {
 	a.Policies[name] = *p.policy(d, d.args[0])
 }
 
-// parseHandler reads the directive in a site.
+// parseDirective reads the directive in a site with its matcher, whose mistakes
+// Caddy tells without their place.
+func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	h.Next()
+	at := h.Token()
+	matchers, err := h.ExtractMatcherSet()
+	if err != nil {
+		return nil, mistake{at, err}
+	}
+	handler, err := parseHandler(h)
+	if err != nil {
+		return nil, err
+	}
+	return h.NewRoute(matchers, handler), nil
+}
+
+// parseHandler reads the directive without its matcher.
 func parseHandler(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	handler := new(Handler)
 	if err := handler.UnmarshalCaddyfile(h.Dispenser); err != nil {

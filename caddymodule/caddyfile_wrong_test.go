@@ -220,6 +220,11 @@ var wrongSites = []wrong{
 		[]string{`Caddyfile:2: expected "weir [MATCHER] POLICY", got "weir"`},
 	},
 	{
+		"site unknown matcher",
+		":80 {\n\tweir @api api\n}",
+		[]string{`Caddyfile:2: unrecognized matcher name: @api`},
+	},
+	{
 		"site unknown policy",
 		inPolicy("per all") + ":80 {\n\tweir apo\n}",
 		[]string{`Caddyfile:9: there is no policy "apo"; did you mean "api"?`},

@@ -2,6 +2,7 @@ package core
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -46,12 +47,55 @@ func TestCostRoundsUp(t *testing.T) {
 	}
 }
 
+// FuzzParseVoice: each member of each list is heard or counted as invalid, no
+// more of them than there are bounds for, in whatever form the list comes.
 func FuzzParseVoice(f *testing.F) {
 	f.Add("0.1", "a,b", "c", "x=1")
+	f.Add("1, 2", " ,a ,,\tb", "job-1", "credits=50, gone=, plan=pro, n=unlimited")
+	f.Add("-1", "a\r\nb", "\x00", "id=1,=2,x=-3,a b=c,x=1,x=2")
 	f.Fuzz(func(t *testing.T, cost, lease, release, set string) {
 		v := ParseVoice([]string{cost}, []string{lease}, []string{release}, []string{set})
-		if v.Cost < 0 || v.Cost > MaxAmount || len(v.Lease) > maxNames || len(v.Set) > maxNames {
-			t.Errorf("%+v", v)
+		if v.Cost < 0 || v.Cost > MaxAmount || !v.HasCost && v.Cost != 0 {
+			t.Errorf("%q costs %d, %v", cost, v.Cost, v.HasCost)
 		}
+		heard := len(v.Lease) + len(v.Release) + len(v.Set) + v.Invalid
+		if n := members(lease) + members(release) + members(set); heard < n || heard > n+members(cost) {
+			t.Errorf("%d heard or invalid of %d members: %+v", heard, n, v)
+		}
+		for _, name := range slices.Concat(v.Lease, v.Release) {
+			if name == "" || strings.Trim(name, " \t") != name || strings.Contains(name, ",") {
+				t.Errorf("the name %q", name)
+			}
+		}
+		for _, a := range v.Set {
+			if n, number := a.Value.amount(1); !ValidAttributeName(a.Name) || a.Name == "id" || number && n < 0 {
+				t.Errorf("set %+v", a)
+			}
+		}
+		checkSplit(t, &v, cost, lease, release, set)
 	})
+}
+
+// members returns how many members a list has.
+func members(list string) (n int) {
+	for _, m := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' }) {
+		if strings.Trim(m, " \t") != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// checkSplit hears the same lists with each member in a header of its own.
+func checkSplit(t *testing.T, v *Voice, lists ...string) {
+	t.Helper()
+	var split [4][]string
+	for i, list := range lists {
+		split[i] = strings.Split(list, ",")
+	}
+	w := ParseVoice(split[0], split[1], split[2], split[3])
+	if w.Cost != v.Cost || w.Invalid != v.Invalid || !slices.Equal(w.Lease, v.Lease) ||
+		!slices.Equal(w.Release, v.Release) || !slices.Equal(w.Set, v.Set) {
+		t.Errorf("in one header %+v, in several %+v", *v, w)
+	}
 }
