@@ -4,7 +4,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOFUMPT  := mvdan.cc/gofumpt@v0.12.0
 TOOLS    := $(CURDIR)/.cache/tools
 
-.PHONY: build test setup unit race acceptance fuzz lint bench bench-rls fmt clean
+.PHONY: build test setup unit race acceptance proof soak fuzz lint bench bench-rls fmt clean
 
 build:
 	./xcaddy.sh
@@ -30,6 +30,17 @@ acceptance: setup
 # race runs core's tests, in their short form, under the race detector.
 race:
 	go test -race -short ./core/...
+
+# proof compares ten million random operations on the store in memory with the
+# model, and checks that two thousand concurrent histories are linearizable.
+proof:
+	go test ./core/memory -run '^Test(Operations|Histories)$$' -count=1 -v -operations 10000000 -histories 2000
+
+# soak compares OPERATIONS, a billion: half an hour on two processors. It tells
+# every ten seconds how many it has compared.
+OPERATIONS ?= 1000000000
+soak:
+	go test ./core/memory -run '^TestOperations$$' -count=1 -v -timeout 0 -operations $(OPERATIONS) -progress
 
 # fuzz runs every fuzz target for FUZZTIME, and prints how often.
 FUZZTIME ?= 30s

@@ -1,17 +1,19 @@
 package storetest
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/weirhq/weir/core"
 )
 
-// A model is a store that keeps lists of everything that ever happened and
-// searches them from end to end. Time never runs backwards for it.
+// A model is a store that keeps lists of what happened and searches them from
+// end to end. It drops only what has left its window and what has drained. Its
+// steady time never runs backwards; its wall clock may, within a minute.
 type model struct {
-	events    []*event
-	slots     []*slot // of requests in flight, in the order of their admission
-	leases    []*lease
+	cells     map[place][]event
+	slots     []slot // of requests in flight, in the order of their admission
+	leases    []lease
 	tombs     []tomb
 	given     map[core.ID]int64 // names given to requests whose Take failed
 	overrides map[core.Scope]core.Attributes
@@ -21,114 +23,157 @@ type model struct {
 	sequence  int
 }
 
+// A place names a cell.
+type place struct {
+	limit uint64
+	scope core.Scope
+}
+
+func placeOf(c *core.Charge) place { return place{c.Limit.ID, c.Scope} }
+
 // An event is what a charge added to a cell that counts amounts.
 type event struct {
-	id    core.ID
-	limit *core.Limit
-	scope core.Scope
-	now   core.Instant
-	cost  int64
+	id     core.ID
+	at     int64 // µs of steady clock
+	leaves int64 // when it stops to count, on the clock of its kind
+	cost   int64
 }
 
 // A reservation is what a charge of a request reserved that has ended without a
 // cost.
 type reservation struct {
-	id core.ID
-	core.Charge
+	id    core.ID
+	place place
+	cost  int64
 }
 
 func newModel() *model {
-	return &model{overrides: make(map[core.Scope]core.Attributes), given: make(map[core.ID]int64)}
+	return &model{
+		cells: make(map[place][]event), given: make(map[core.ID]int64),
+		overrides: make(map[core.Scope]core.Attributes),
+	}
 }
 
-// take decides op.
+// clone returns a copy that shares nothing with m.
+func (m *model) clone() *model {
+	c := *m
+	c.cells = make(map[place][]event, len(m.cells))
+	for p, events := range m.cells {
+		c.cells[p] = slices.Clone(events)
+	}
+	c.slots, c.leases, c.tombs = slices.Clone(m.slots), slices.Clone(m.leases), slices.Clone(m.tombs)
+	c.settled, c.dealt, c.reserved = slices.Clone(m.settled), slices.Clone(m.dealt), slices.Clone(m.reserved)
+	c.given, c.overrides = maps.Clone(m.given), maps.Clone(m.overrides)
+	return &c
+}
+
+// take decides op, and what is to be decided with it.
 func (m *model) take(op *core.Take) {
-	m.read(op)
-	op.Admitted = admits(op.Charges)
-	sequence := m.sequence + 1
-	for i := range op.Charges {
-		c := &op.Charges[i]
-		wanted := c.Always || op.Admitted && !c.Refused || !op.Admitted && c.Limit.Count && c.Limit.CountRefused
-		if !wanted || c.Peek || c.CheckOnly {
-			continue
-		}
-		refused := c.Refused
-		m.charge(op, c, sequence)
-		m.look(op.Now, c)
-		if c.Taken = true; !refused {
-			c.Refused, c.NeverFits, c.Wait = false, false, 0
+	ahead := make(map[place]int64)
+	for t := op; t != nil; t = t.Next {
+		t.Now = op.Now
+		m.override(t)
+		for i := range t.Charges {
+			c := &t.Charges[i]
+			n := ahead[placeOf(c)]
+			m.look(op.Now, c, n)
+			if wanted(c, true) {
+				ahead[placeOf(c)] = max(n+c.Cost, -c.Used)
+			}
 		}
 	}
-	m.sequence = sequence
+	admitted := admits(op)
+	for t := op; t != nil; t = t.Next {
+		t.Admitted = admitted
+		m.sequence++
+		for i := range t.Charges {
+			if c := &t.Charges[i]; wanted(c, admitted) {
+				m.charge(t, c)
+			}
+		}
+	}
+	if op.Next != nil {
+		m.restate(op)
+	}
 }
 
-// admits reports whether charges admit their request: each that must fit does,
-// and of the quotas, if there are any, one.
-func admits(charges []core.Charge) bool {
+// wanted reports whether a charge that was looked at is taken.
+func wanted(c *core.Charge, admitted bool) bool {
+	if c.Peek || c.CheckOnly {
+		return false
+	}
+	return c.Always || admitted && !c.Refused || !admitted && c.Limit.Count && c.Limit.CountRefused
+}
+
+// admits reports whether the charges of op and of what follows admit them: each
+// that must fit does, and of the quotas, if there are any, one.
+func admits(op *core.Take) bool {
 	quotas, fit := false, false
-	for _, c := range charges {
-		fits := !c.Refused || c.Limit.Shadow
-		if !c.Quota && !fits {
-			return false
+	for ; op != nil; op = op.Next {
+		for i := range op.Charges {
+			c := &op.Charges[i]
+			fits := !c.Refused || c.Limit.Shadow
+			if !c.Quota && !fits {
+				return false
+			}
+			quotas, fit = quotas || c.Quota, fit || c.Quota && fits
 		}
-		quotas, fit = quotas || c.Quota, fit || c.Quota && fits
 	}
 	return fit || !quotas
 }
 
+// restate tells each charge how a cell stands that any of the requests charged.
+func (m *model) restate(op *core.Take) {
+	taken := make(map[place]bool)
+	for t := op; t != nil; t = t.Next {
+		for i := range t.Charges {
+			if c := &t.Charges[i]; c.Taken {
+				taken[placeOf(c)] = true
+			}
+		}
+	}
+	for t := op; t != nil; t = t.Next {
+		for i := range t.Charges {
+			if c := &t.Charges[i]; taken[placeOf(c)] {
+				now := *c
+				m.look(op.Now, &now, 0)
+				c.Used, c.Grow = now.Used, now.Grow
+			}
+		}
+	}
+}
+
 // read fills in the State of op's charges.
 func (m *model) read(op *core.Take) {
+	m.override(op)
+	for i := range op.Charges {
+		m.look(op.Now, &op.Charges[i], 0)
+	}
+}
+
+func (m *model) override(op *core.Take) {
 	op.Overrides = nil
 	if o := m.overrides[op.Owner]; len(o) > 0 {
 		op.Override(o)
 	}
-	for i := range op.Charges {
-		m.look(op.Now, &op.Charges[i])
-	}
 }
 
-// charge adds c.
-func (m *model) charge(op *core.Take, c *core.Charge, sequence int) {
-	if c.Limit.Kind == core.Hold {
+// charge takes c, and tells how its cell stands afterwards.
+func (m *model) charge(op *core.Take, c *core.Charge) {
+	refused := c.Refused
+	switch {
+	case c.Limit.Kind == core.Hold:
 		if c.Cost > 0 {
-			m.slots = append(m.slots, &slot{op.ID, op.Policy, op.Owner, c.Limit, c.Scope, sequence, c.Cost})
+			m.slots = append(m.slots, slot{op.ID, op.Policy, op.Owner, c.Limit, c.Scope, m.sequence, c.Cost})
 		}
-		return
-	}
-	if c.Cost < 0 {
+	case c.Cost < 0:
 		m.giveBack(op.Now, c)
-		return
+	default:
+		m.add(op.Now, op.ID, c, c.Cost)
 	}
-	m.add(op.Now, op.ID, c, c.Cost)
-}
-
-// giveBack takes units from the newest events that count still. A bucket has
-// drained its oldest; what is left of it falls as such.
-func (m *model) giveBack(now core.Instant, c *core.Charge) {
-	if c.Limit.Kind == core.Bucket {
-		if c.Max != core.Unlimited {
-			m.events = append(m.events, &event{core.ID{}, c.Limit, c.Scope, now, c.Cost})
-		}
-		return
-	}
-	if c.Limit.Kind == core.Rolling && c.Max == core.Unlimited && !c.Limit.Count {
-		return
-	}
-	back := -c.Cost
-	for _, e := range slices.Backward(m.of(c)) {
-		if leaves(e) > clock(now, c) {
-			n := min(back, e.cost)
-			e.cost -= n
-			back -= n
-		}
-	}
-}
-
-// add adds an event, unless the kind does not count what is not capped.
-func (m *model) add(now core.Instant, id core.ID, c *core.Charge, cost int64) {
-	forgets := c.Limit.Kind == core.Rolling || c.Limit.Kind == core.Bucket
-	if cost > 0 && (c.Max != core.Unlimited || c.Limit.Count || !forgets) {
-		m.events = append(m.events, &event{id, c.Limit, c.Scope, now, cost})
+	m.look(op.Now, c, 0)
+	if c.Taken = true; !refused {
+		c.Refused, c.NeverFits, c.Wait = false, false, 0
 	}
 }
 
@@ -148,8 +193,9 @@ func (m *model) settle(op *core.Settle) {
 	m.release(op)
 	m.renew(op)
 	if op.Reset {
-		for _, c := range op.Charges {
-			m.reset(&c)
+		for i := range op.Charges {
+			delete(m.cells, placeOf(&op.Charges[i]))
+			m.resetHold(&op.Charges[i])
 		}
 	}
 	if op.End {
@@ -161,18 +207,18 @@ func (m *model) settle(op *core.Settle) {
 func (m *model) cost(op *core.Settle) {
 	for i := range op.Charges {
 		c := op.Charges[i]
-		if !c.Limit.Settled {
+		if !c.Limit.Settled || c.Peek || c.CheckOnly || c.Refused && !c.Taken {
 			continue
 		}
 		for _, r := range m.reserved {
-			if r.id == op.ID && r.Limit.ID == c.Limit.ID && !c.Taken {
-				c.Taken, c.Cost, c.Scope = true, r.Cost, r.Scope
+			if r.id == op.ID && r.place.limit == c.Limit.ID && !c.Taken {
+				c.Taken, c.Cost, c.Scope = true, r.cost, r.place.scope
 			}
 		}
 		var own *event
 		reserved := int64(0)
 		if c.Taken {
-			own, reserved = m.find(op.ID, c.Limit), c.Cost
+			own, reserved = m.find(op.ID, placeOf(&c)), c.Cost
 		}
 		switch delta := op.Cost - reserved; {
 		case delta > 0:
@@ -183,11 +229,11 @@ func (m *model) cost(op *core.Settle) {
 	}
 }
 
-// find returns the event of a request in a limit.
-func (m *model) find(id core.ID, l *core.Limit) *event {
-	for _, e := range m.events {
-		if e.id == id && e.limit.ID == l.ID {
-			return e
+// find returns the event of a request in a cell.
+func (m *model) find(id core.ID, p place) *event {
+	for i, e := range m.cells[p] {
+		if e.id == id {
+			return &m.cells[p][i]
 		}
 	}
 	return nil
@@ -201,46 +247,42 @@ func (m *model) set(op *core.Settle) {
 			attributes = append(attributes, a)
 		}
 	}
-	m.overrides[op.Owner] = attributes
-}
-
-func (m *model) reset(c *core.Charge) {
-	m.events = slices.DeleteFunc(m.events, func(e *event) bool {
-		return e.limit.ID == c.Limit.ID && e.scope == c.Scope
-	})
-	m.resetHold(c)
+	if m.overrides[op.Owner] = attributes; len(attributes) == 0 {
+		delete(m.overrides, op.Owner)
+	}
 }
 
 // end ends the request's slots, and keeps its reservations.
 func (m *model) end(op *core.Settle) {
 	m.endSlots(op.ID)
 	settled, dealt := slices.Contains(m.settled, op.ID), slices.Contains(m.dealt, op.ID)
-	for _, c := range op.Charges {
+	for i := range op.Charges {
+		c := &op.Charges[i]
 		if !c.Taken || !c.Limit.Settled || c.Cost == 0 {
 			continue
 		}
-		if e := m.find(op.ID, c.Limit); settled && !dealt && e != nil {
+		if e := m.find(op.ID, placeOf(c)); settled && !dealt && e != nil {
 			e.cost = 0
 		}
 		if !settled {
-			m.reserved = append(m.reserved, reservation{op.ID, c})
+			m.reserved = append(m.reserved, reservation{op.ID, placeOf(c), c.Cost})
 		}
 	}
-	if settled {
+	if settled && !dealt {
 		m.dealt = append(m.dealt, op.ID)
 	}
 }
 
 // deal notes whether it is known at settling what op's request reserved.
 func (m *model) deal(op *core.Settle) {
+	known := false
 	for _, r := range m.reserved {
-		if r.id == op.ID {
-			m.dealt = append(m.dealt, op.ID)
-		}
+		known = known || r.id == op.ID
 	}
 	for _, c := range op.Charges {
-		if c.Taken && c.Limit.Settled && c.Cost > 0 {
-			m.dealt = append(m.dealt, op.ID)
-		}
+		known = known || c.Taken && c.Limit.Settled && c.Cost > 0
+	}
+	if known {
+		m.dealt = append(m.dealt, op.ID)
 	}
 }

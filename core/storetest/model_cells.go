@@ -7,8 +7,9 @@ import (
 	"github.com/weirhq/weir/core"
 )
 
-// look fills in c's State as the definitions of its kind have it.
-func (m *model) look(now core.Instant, c *core.Charge) {
+// look fills in c's State as the definitions of its kind have it; ahead is what
+// charges before it take from the cell in the same step.
+func (m *model) look(now core.Instant, c *core.Charge, ahead int64) {
 	c.State = core.State{}
 	if c.Limit.Kind == core.Hold {
 		m.expire(now)
@@ -18,6 +19,7 @@ func (m *model) look(now core.Instant, c *core.Charge) {
 	if c.Limit.Settled || c.CheckOnly {
 		demand = max(1, demand)
 	}
+	demand += ahead
 	if c.Used > 0 {
 		c.Grow = m.until(now, c, c.Used-1)
 	}
@@ -42,44 +44,77 @@ func (m *model) used(now core.Instant, c *core.Charge) (n int64) {
 		debt := m.debt(now, c)
 		return (debt + c.Limit.Length - 1) / c.Limit.Length
 	}
-	for _, e := range m.of(c) {
-		if leaves(e) > clock(now, c) {
+	for _, e := range m.cells[placeOf(c)] {
+		if e.leaves > clock(now, c.Limit) {
 			n += e.cost
 		}
 	}
 	return n
 }
 
-// of returns the events of c's cell, oldest first.
-func (m *model) of(c *core.Charge) (events []*event) {
-	for _, e := range m.events {
-		if e.limit.ID == c.Limit.ID && e.scope == c.Scope && e.cost != 0 {
-			events = append(events, e)
-		}
-	}
-	return events
-}
-
-// clock returns now on the clock that c's kind goes by.
-func clock(now core.Instant, c *core.Charge) int64 {
-	if c.Limit.Kind == core.Rolling || c.Limit.Kind == core.Bucket {
+// clock returns now on the clock that l's kind goes by.
+func clock(now core.Instant, l *core.Limit) int64 {
+	if l.Kind == core.Rolling || l.Kind == core.Bucket {
 		return now.Steady
 	}
 	return now.Wall
 }
 
-// leaves returns when an event stops to count.
-func leaves(e *event) int64 {
-	switch e.limit.Kind {
+// leaves returns when what is charged now stops to count.
+func leaves(now core.Instant, l *core.Limit) int64 {
+	switch l.Kind {
 	case core.Rolling:
 		const milli = 1000
-		return (e.now.Steady+milli-1)/milli*milli + e.limit.Length
+		return (now.Steady+milli-1)/milli*milli + l.Length
 	case core.Fixed:
-		return e.now.Wall - e.now.Wall%e.limit.Length + e.limit.Length
+		return now.Wall - now.Wall%l.Length + l.Length
 	case core.Calendar:
-		return e.now.Wall - e.now.Wall%day + day
+		return now.Wall - now.Wall%day + day
 	}
 	return math.MaxInt64
+}
+
+// add adds an event, unless the kind does not count what is not capped.
+func (m *model) add(now core.Instant, id core.ID, c *core.Charge, cost int64) {
+	if cost > 0 && (c.Max != core.Unlimited || c.Limit.Count || !forgets(c.Limit)) {
+		m.append(now, c, event{id, now.Steady, leaves(now, c.Limit), cost})
+	}
+}
+
+// forgets reports whether a limit's cells start empty once they have a cap.
+func forgets(l *core.Limit) bool { return l.Kind == core.Rolling || l.Kind == core.Bucket }
+
+// append adds an event to c's cell, without those that are over.
+func (m *model) append(now core.Instant, c *core.Charge, e event) {
+	p := placeOf(c)
+	events := m.cells[p]
+	if c.Limit.Kind == core.Bucket {
+		if m.debt(now, c) == 0 {
+			events = nil
+		}
+	} else {
+		events = slices.DeleteFunc(events, func(e event) bool { return e.leaves <= clock(now, c.Limit) })
+	}
+	m.cells[p] = append(events, e)
+}
+
+// giveBack takes units from the newest events that count still. A bucket has
+// drained its oldest; what is left of it falls as such.
+func (m *model) giveBack(now core.Instant, c *core.Charge) {
+	if forgets(c.Limit) && c.Max == core.Unlimited && !c.Limit.Count {
+		return
+	}
+	if c.Limit.Kind == core.Bucket {
+		m.append(now, c, event{at: now.Steady, cost: c.Cost})
+		return
+	}
+	events, back := m.cells[placeOf(c)], -c.Cost
+	for i := len(events) - 1; i >= 0; i-- {
+		if e := &events[i]; e.leaves > clock(now, c.Limit) {
+			n := min(back, e.cost)
+			e.cost, back = e.cost-n, back-n
+		}
+	}
 }
 
 // until returns in how many µs the cell counts at most level.
@@ -91,17 +126,13 @@ func (m *model) until(now core.Instant, c *core.Charge, level int64) int64 {
 		excess := m.debt(now, c) - level*c.Limit.Length
 		return (excess + c.Rate - 1) / c.Rate
 	}
-	var times []int64
-	for _, e := range m.of(c) {
-		if t := leaves(e); t > clock(now, c) {
-			times = append(times, t)
+	at, left := clock(now, c.Limit), m.used(now, c)
+	for _, e := range m.cells[placeOf(c)] { // in the order in which they leave
+		if e.leaves <= at {
+			continue
 		}
-	}
-	slices.Sort(times)
-	for _, t := range times {
-		later := now.Add(t - clock(now, c))
-		if m.used(later, c) <= level {
-			return t - clock(now, c)
+		if left -= e.cost; left <= level {
+			return e.leaves - at
 		}
 	}
 	return 0
@@ -112,10 +143,8 @@ func (m *model) whole(now core.Instant, c *core.Charge) int64 {
 	switch c.Limit.Kind {
 	case core.Rolling:
 		return c.Limit.Length
-	case core.Fixed:
-		return c.Limit.Length - now.Wall%c.Limit.Length
-	case core.Calendar:
-		return day - now.Wall%day
+	case core.Fixed, core.Calendar:
+		return leaves(now, c.Limit) - now.Wall
 	case core.Bucket:
 		return (max(1, c.Max)*c.Limit.Length + c.Rate - 1) / c.Rate
 	}
@@ -125,10 +154,10 @@ func (m *model) whole(now core.Instant, c *core.Charge) int64 {
 // debt returns what has not drained of a bucket, in 1/Length units.
 func (m *model) debt(now core.Instant, c *core.Charge) (debt int64) {
 	then := int64(0)
-	for _, e := range m.of(c) {
-		debt = max(0, debt-(e.now.Steady-then)*c.Rate)
+	for _, e := range m.cells[placeOf(c)] {
+		debt = max(0, debt-(e.at-then)*c.Rate)
 		debt = max(0, debt+e.cost*c.Limit.Length)
-		then = e.now.Steady
+		then = e.at
 	}
 	return max(0, debt-(now.Steady-then)*c.Rate)
 }

@@ -35,13 +35,13 @@ type tomb struct {
 
 // held returns how many places of c's cell are taken.
 func (m *model) held(c *core.Charge) (n int64) {
-	for _, s := range m.slots {
-		if s.limit.ID == c.Limit.ID && s.scope == c.Scope {
+	for i := range m.slots {
+		if s := &m.slots[i]; s.limit.ID == c.Limit.ID && s.scope == c.Scope {
 			n += s.places
 		}
 	}
-	for _, l := range m.leases {
-		if l.limit.ID == c.Limit.ID && l.scope == c.Scope {
+	for i := range m.leases {
+		if l := &m.leases[i]; l.limit.ID == c.Limit.ID && l.scope == c.Scope {
 			n++
 		}
 	}
@@ -49,7 +49,7 @@ func (m *model) held(c *core.Charge) (n int64) {
 }
 
 func (m *model) expire(now core.Instant) {
-	m.leases = slices.DeleteFunc(m.leases, func(l *lease) bool { return l.expiry <= now.Steady })
+	m.leases = slices.DeleteFunc(m.leases, func(l lease) bool { return l.expiry <= now.Steady })
 }
 
 func validName(name string) bool { return name != "" && len(name) <= 256 }
@@ -77,20 +77,22 @@ func tally(acted bool, yes, no *int) {
 
 func (m *model) leaseOne(op *core.Settle, name string, given int64) (acted bool) {
 	buried := m.buried(op, name)
-	for _, s := range m.slots {
+	for i := range m.slots {
+		s := &m.slots[i]
 		if s.id != op.ID || s.policy != op.Policy || !s.limit.Released || s.places == 0 {
 			continue
 		}
 		s.places--
 		acted = true
-		if !buried && m.live(op.Policy, name, s.owner, s.limit, s.scope) == nil {
-			m.leases = append(m.leases, &lease{op.Policy, name, s.owner, s.limit, s.scope, op.Now.Steady + s.limit.TTL})
+		if !buried && !m.live(op.Policy, name, s.owner, s.limit, s.scope) {
+			m.leases = append(m.leases, lease{op.Policy, name, s.owner, s.limit, s.scope, op.Now.Steady + s.limit.TTL})
 		}
 	}
 	if buried {
 		return acted
 	}
-	for _, l := range m.leases {
+	for i := range m.leases {
+		l := &m.leases[i]
 		if l.policy == op.Policy && l.name == name && l.owner == op.Owner {
 			l.expiry = op.Now.Steady + l.limit.TTL
 			acted = true
@@ -102,21 +104,18 @@ func (m *model) leaseOne(op *core.Settle, name string, given int64) (acted bool)
 			continue
 		}
 		acted = true
-		if m.live(op.Policy, name, op.Owner, c.Limit, c.Scope) == nil {
-			m.leases = append(m.leases, &lease{op.Policy, name, op.Owner, c.Limit, c.Scope, op.Now.Steady + c.Limit.TTL})
+		if !m.live(op.Policy, name, op.Owner, c.Limit, c.Scope) {
+			m.leases = append(m.leases, lease{op.Policy, name, op.Owner, c.Limit, c.Scope, op.Now.Steady + c.Limit.TTL})
 		}
 	}
 	return acted
 }
 
-// live returns the owner's lease of a name in a cell.
-func (m *model) live(policy, name string, owner core.Scope, l *core.Limit, scope core.Scope) *lease {
-	for _, x := range m.leases {
-		if x.policy == policy && x.name == name && x.owner == owner && x.limit.ID == l.ID && x.scope == scope {
-			return x
-		}
-	}
-	return nil
+// live reports whether the owner has a lease of a name in a cell.
+func (m *model) live(policy, name string, owner core.Scope, l *core.Limit, scope core.Scope) bool {
+	return slices.ContainsFunc(m.leases, func(x lease) bool {
+		return x.policy == policy && x.name == name && x.owner == owner && x.limit.ID == l.ID && x.scope == scope
+	})
 }
 
 // buried reports whether name was released since op's request was admitted.
@@ -131,10 +130,11 @@ func (m *model) buried(op *core.Settle, name string) bool {
 	return false
 }
 
-// meant returns the leases that a name means to op.
-func (m *model) meant(op *core.Settle, name string) (leases []*lease) {
-	owner, found := op.Owner, false
-	for _, l := range m.leases {
+// meant returns whose leases of a name op means; found is false if there are
+// none.
+func (m *model) meant(op *core.Settle, name string) (owner core.Scope, found bool) {
+	for i := range m.leases {
+		l := &m.leases[i]
 		if l.policy != op.Policy || l.name != name {
 			continue
 		}
@@ -145,52 +145,48 @@ func (m *model) meant(op *core.Settle, name string) (leases []*lease) {
 			owner = op.Owner
 		}
 	}
-	for _, l := range m.leases {
-		if l.policy == op.Policy && l.name == name && l.owner == owner {
-			leases = append(leases, l)
-		}
-	}
-	return leases
+	return owner, found && validName(name)
 }
 
 func (m *model) release(op *core.Settle) {
 	for _, name := range op.Release {
-		var meant []*lease
-		if validName(name) {
-			meant = m.meant(op, name)
-			if len(meant) == 0 {
-				m.tombs = append(m.tombs, tomb{op.Policy, name, m.sequence})
-			}
+		owner, found := m.meant(op, name)
+		tally(found, &op.Released, &op.Ignored)
+		if !found && validName(name) {
+			m.tombs = append(m.tombs, tomb{op.Policy, name, m.sequence})
 		}
-		tally(len(meant) > 0, &op.Released, &op.Ignored)
-		m.leases = slices.DeleteFunc(m.leases, func(l *lease) bool { return slices.Contains(meant, l) })
+		m.leases = slices.DeleteFunc(m.leases, func(l lease) bool {
+			return found && l.policy == op.Policy && l.name == name && l.owner == owner
+		})
 	}
 }
 
 func (m *model) renew(op *core.Settle) {
 	for _, name := range op.Renew {
-		var meant []*lease
-		if validName(name) {
-			meant = m.meant(op, name)
+		owner, found := m.meant(op, name)
+		tally(found, &op.Renewed, &op.Ignored)
+		for i := range m.leases {
+			if l := &m.leases[i]; found && l.policy == op.Policy && l.name == name && l.owner == owner {
+				l.expiry = op.Now.Steady + l.limit.TTL
+			}
 		}
-		for _, l := range meant {
-			l.expiry = op.Now.Steady + l.limit.TTL
-		}
-		tally(len(meant) > 0, &op.Renewed, &op.Ignored)
 	}
 }
 
 func (m *model) resetHold(c *core.Charge) {
-	for _, s := range m.slots {
-		if s.limit.ID == c.Limit.ID && s.scope == c.Scope {
+	for i := range m.slots {
+		if s := &m.slots[i]; s.limit.ID == c.Limit.ID && s.scope == c.Scope {
 			s.places = 0
 		}
 	}
-	m.leases = slices.DeleteFunc(m.leases, func(l *lease) bool {
+	m.leases = slices.DeleteFunc(m.leases, func(l lease) bool {
 		return l.limit.ID == c.Limit.ID && l.scope == c.Scope
 	})
 }
 
 func (m *model) endSlots(id core.ID) {
-	m.slots = slices.DeleteFunc(m.slots, func(s *slot) bool { return s.id == id })
+	m.slots = slices.DeleteFunc(m.slots, func(s slot) bool { return s.id == id })
+	if len(m.slots) == 0 {
+		m.tombs = nil // nobody is late any more
+	}
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -12,250 +13,260 @@ import (
 	"github.com/weirhq/weir/core"
 )
 
-// runTraces compares the store with a model, operation by operation.
+// runTraces compares the store with a model, operation by operation. A trace
+// that they differ in is made as short as it can be.
 func runTraces(t *testing.T, open func(testing.TB) core.Store) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := open(t)
-		defer s.Close()
-		tr := &trace{T: rt, kit: newKit(rt, s), model: newModel(), limits: traceLimits()}
+		defer func() { _ = s.Close() }() // some cases close it themselves
+		tr := newTrace(drawn{rt}, rt, s)
 		for range rapid.IntRange(1, 80).Draw(rt, "steps") {
 			tr.step()
 		}
 	})
 }
 
+// A source makes the choices of a trace.
+type source interface {
+	// choose returns a number below n, for what is named.
+	choose(n int, name string) int
+}
+
+// drawn are choices that rapid makes, which shrinks them.
+type drawn struct{ t *rapid.T }
+
+func (d drawn) choose(n int, name string) int { return rapid.IntRange(0, n-1).Draw(d.t, name) }
+
+// random are choices that are made fast.
+type random struct{ *rand.Rand }
+
+func (r random) choose(n int, _ string) int { return r.IntN(n) }
+
+// one chooses one of several values.
+func one[T any](s source, of []T, name string) T { return of[s.choose(len(of), name)] }
+
 // A trace is a random sequence of operations on a store and its model.
 type trace struct {
-	*rapid.T
+	source
+	reporter
 	kit    *kit
 	model  *model
 	limits []*core.Limit
-	past   []*core.Take // requests that were admitted
+	past   []*core.Take // requests that were admitted, the last few
 	failed []core.ID    // requests whose Take failed
 	passed int64        // µs since the beginning
+	log    func(string, ...any)
+
+	operations        int64 // on the store
+	admitted, refused int64 // requests
 }
 
-// traceLimits are limits of every kind and manner.
-func traceLimits() []*core.Limit {
-	return []*core.Limit{
-		limit("rolling", core.Rolling, 0, ofAttribute("credits", 4)),
-		limit("fixed", core.Fixed, 5),
-		limit("calendar", core.Calendar, 9, ofAttribute("credits", 9)),
-		limit("bucket", core.Bucket, 4),
-		limit("response", core.Hold, 4),
-		limit("jobs", core.Hold, 5, released),
-		limit("long jobs", core.Hold, 3, released, func(l *core.Limit) { l.TTL = hour }),
-		limit("all", core.Ever, 0, countRefused),
-		limit("admitted", core.Rolling, 0, count),
-		limit("budget", core.Fixed, 2, settled),
-		limit("reserved", core.Rolling, 3, settled, func(l *core.Limit) { l.Reserve = million }),
-		limit("daily", core.Calendar, 9, settled, func(l *core.Limit) { l.Reserve = million }),
-		limit("shadow", core.Fixed, 2, shadow),
+func newTrace(s source, r reporter, store core.Store) *trace {
+	tr := &trace{source: s, reporter: r, kit: newKit(r, store), model: newModel(), limits: limits}
+	if t, ok := r.(interface{ Logf(string, ...any) }); ok {
+		tr.log = t.Logf
 	}
+	return tr
 }
 
-func (tr *trace) step() {
-	switch rapid.SampledFrom([]string{"take", "take", "take", "settle", "settle", "outside", "read", "wait", "wait"}).Draw(tr.T, "op") {
-	case "take":
-		tr.take()
-	case "read":
-		tr.read()
-	case "settle":
-		tr.settlePast()
-	case "outside":
-		tr.outside()
-	case "wait":
-		tr.wait()
-	}
+// limits of every kind and manner.
+var limits = []*core.Limit{
+	limit("rolling", core.Rolling, 0, ofAttribute("credits", 4)),
+	limit("fixed", core.Fixed, 5),
+	limit("calendar", core.Calendar, 9, ofAttribute("credits", 9)),
+	limit("bucket", core.Bucket, 4),
+	limit("response", core.Hold, 4),
+	limit("jobs", core.Hold, 5, released),
+	limit("long jobs", core.Hold, 3, released, func(l *core.Limit) { l.TTL = hour }),
+	limit("all", core.Ever, 0, countRefused),
+	limit("admitted", core.Rolling, 0, count),
+	limit("budget", core.Fixed, 2, settled),
+	limit("reserved", core.Rolling, 3, settled, func(l *core.Limit) { l.Reserve = million }),
+	limit("daily", core.Calendar, 9, settled, func(l *core.Limit) { l.Reserve = million }),
+	limit("metered", core.Bucket, 5, settled),
+	limit("shadow", core.Fixed, 2, shadow),
+	limit("moment", core.Rolling, 3, func(l *core.Limit) { l.Length = 7 * milli }),
+}
+
+const milli = 1000 // µs
+
+var steps = []func(*trace){
+	(*trace).take, (*trace).take, (*trace).take, (*trace).batch, (*trace).read,
+	(*trace).settlePast, (*trace).settlePast, (*trace).outside, (*trace).wait, (*trace).wait, (*trace).stepWall,
+}
+
+func (tr *trace) step() { steps[tr.choose(len(steps), "operation")](tr) }
+
+var waits = []int64{
+	1, 500, 999, 1000, 1001, second, 7 * second, 20*second + 1, minute - 1, minute, minute + 1, hour,
 }
 
 // wait lets time pass, less than a day in all: settled requests are not to be
 // forgotten.
 func (tr *trace) wait() {
-	d := rapid.SampledFrom([]int64{
-		1, 500, 999, 1000, second, 7 * second, 20*second + 1, minute - 1, minute, minute + 1, hour,
-	}).Draw(tr.T, "µs")
-	if tr.passed+d < 20*hour {
+	if d := one(tr, waits, "µs"); tr.passed+d < 20*hour {
 		tr.passed += d
 		tr.kit.wait(d)
 	}
 }
 
-func (tr *trace) owner() core.Scope {
-	return rapid.SampledFrom([]core.Scope{alice, bob}).Draw(tr.T, "owner")
+// stepWall sets the wall clock: ahead, as it is found after a suspend, or
+// slewed, or back within the minute. What goes by the steady clock is none the
+// wiser.
+func (tr *trace) stepWall() {
+	wall := &tr.kit.now.Wall
+	switch tr.choose(4, "clock") {
+	case 0:
+		*wall += one(tr, waits, "ahead")
+	case 1:
+		*wall += int64(tr.choose(500, "slew"))
+	default:
+		*wall -= int64(tr.choose(int(*wall%minute)+1, "back"))
+	}
 }
+
+func (tr *trace) owner() core.Scope { return one(tr, []core.Scope{alice, bob}, "owner") }
 
 // charges draws charges of some limits, per owner or per one of its keys.
 func (tr *trace) charges(owner core.Scope, of func(*core.Limit) bool) (charges []core.Charge) {
-	chosen := rapid.Uint64Range(0, 1<<len(tr.limits)-1).Draw(tr.T, "limits")
-	for i, l := range tr.limits {
-		if chosen>>i&1 == 0 || !of(l) {
-			continue
+	n := one(tr, []int{1, 1, 2, 3, 5}, "charges")
+	first, stride := tr.choose(len(tr.limits), "limit"), 1+tr.choose(3, "stride")
+	for i := first; len(charges) < n && i < first+len(tr.limits); i += stride {
+		l := tr.limits[i%len(tr.limits)]
+		if of(l) && !slices.ContainsFunc(charges, func(c core.Charge) bool { return c.Limit == l }) {
+			charges = append(charges, tr.charge(l, owner, i%2 == 1))
 		}
-		scope := owner
-		if i%2 == 1 {
-			scope.Lo += rapid.Uint64Range(1, 2).Draw(tr.T, "key") << 32
-		}
-		c := charge(l, scope, 1)
-		if l.Settled {
-			c.Cost = l.Reserve
-		} else {
-			costs := []int64{1, 1, 1, 2, 3, 6, 0}
-			if l.Kind != core.Hold {
-				costs = append(costs, -1, -4)
-			}
-			c.Cost = rapid.SampledFrom(costs).Draw(tr.T, "cost")
-		}
-		switch rapid.IntRange(0, 11).Draw(tr.T, "manner") {
-		case 0:
-			c.Peek = true
-		case 1:
-			c.CheckOnly, c.Cost = true, 0
-		case 2:
-			c.Refusable = false
-		case 3:
-			c.Always = true
-		case 4, 5:
-			c.Quota = true
-		}
-		charges = append(charges, c)
 	}
 	return charges
 }
 
+var costs = []int64{1, 1, 1, 2, 3, 6, 0, -1, -4}
+
+// charge draws a charge of l.
+func (tr *trace) charge(l *core.Limit, scope core.Scope, perKey bool) core.Charge {
+	if perKey {
+		scope.Lo += uint64(1+tr.choose(2, "key")) << 32
+	}
+	c := charge(l, scope, 1)
+	switch {
+	case l.Settled:
+		c.Cost = l.Reserve
+	case l.Kind == core.Hold:
+		c.Cost = one(tr, costs[:7], "slots")
+	default:
+		c.Cost = one(tr, costs, "cost")
+	}
+	switch tr.choose(12, "manner") {
+	case 0:
+		c.Peek = true
+	case 1:
+		c.CheckOnly, c.Cost = true, 0
+	case 2:
+		c.Refusable = false
+	case 3:
+		c.Always = true
+	case 4, 5:
+		c.Quota = true
+	}
+	return c
+}
+
 func everything(*core.Limit) bool { return true }
 
-func (tr *trace) take() {
+// request draws a request.
+func (tr *trace) request() *core.Take {
 	owner := tr.owner()
-	op := tr.kit.ask(owner, tr.charges(owner, everything)...)
+	return tr.kit.ask(owner, tr.charges(owner, everything)...)
+}
+
+func (tr *trace) take() { tr.decide(tr.request()) }
+
+// batch decides several requests in one step.
+func (tr *trace) batch() {
+	first := tr.request()
+	last := first
+	for range 1 + tr.choose(3, "more") {
+		last.Next = tr.request()
+		last = last.Next
+	}
+	tr.decide(first)
+}
+
+func (tr *trace) decide(op *core.Take) {
 	want := copyTake(op)
 	tr.model.take(want)
 	tr.kit.must(tr.kit.store.Take(context.Background(), op))
-	tr.Logf("%d: take %v", tr.passed, show(op))
-	tr.compare(op, want)
-	if op.Admitted {
-		tr.past = append(tr.past, op)
+	tr.operations++
+	for ; op != nil; op, want = op.Next, want.Next {
+		tr.note("take %v", op)
+		tr.compare(op, want)
+		if op.Admitted {
+			tr.admitted++
+			tr.past = append(tr.past, op)
+		} else {
+			tr.refused++
+		}
+	}
+	for len(tr.past) > 16 { // the oldest end
+		tr.settle(tr.ending(tr.past[0]))
+		tr.past = slices.Delete(tr.past, 0, 1)
 	}
 }
 
 func (tr *trace) read() {
-	owner := tr.owner()
-	op := tr.kit.ask(owner, tr.charges(owner, everything)...)
+	op := tr.request()
 	want := copyTake(op)
 	tr.model.read(want)
 	tr.kit.must(tr.kit.store.Read(context.Background(), op))
-	tr.Logf("%d: read %v", tr.passed, show(op))
+	tr.operations++
+	tr.note("read %v", op)
 	tr.compare(op, want)
 }
 
-// settlePast settles an admitted request, perhaps again, perhaps after its end.
-func (tr *trace) settlePast() {
-	if len(tr.past) == 0 {
-		return
-	}
-	op := tr.past[rapid.IntRange(0, len(tr.past)-1).Draw(tr.T, "request")]
-	tr.settle(&core.Settle{ID: op.ID, Owner: op.Owner, Charges: settling(op, tr.kit.now), End: true})
-}
-
-// outside settles work outside any request, or the reservation of one in the
-// past, or a request whose Take failed.
-func (tr *trace) outside() {
-	owner := tr.owner()
-	s := &core.Settle{ID: tr.kit.newID(), Owner: owner}
-	kind := rapid.SampledFrom([]string{"later", "failed", "reset", "nothing"}).Draw(tr.T, "outside")
-	switch {
-	case kind == "later" && len(tr.past) > 0:
-		op := tr.past[rapid.IntRange(0, len(tr.past)-1).Draw(tr.T, "request")]
-		s.ID, s.Owner = op.ID, op.Owner
-		s.Charges = tr.charges(op.Owner, func(l *core.Limit) bool { return l.Settled })
-	case kind == "failed":
-		if len(tr.failed) > 0 && rapid.Bool().Draw(tr.T, "again") {
-			s.ID = rapid.SampledFrom(tr.failed).Draw(tr.T, "request")
-		}
-		tr.failed = append(tr.failed, s.ID)
-		s.Charges = tr.charges(owner, func(l *core.Limit) bool { return l.Settled || l.Kind == core.Hold })
-		s.Unleased = true
-	case kind == "reset":
-		s.Charges = tr.charges(owner, everything)
-		s.Reset = true
-	}
-	for i := range s.Charges {
-		s.Charges[i].Peek, s.Charges[i].CheckOnly = false, false
-	}
-	bound := tr.kit.ask(s.Owner, s.Charges...)
-	s.Charges = bound.Charges
-	tr.settle(s)
-}
-
-// settle draws what is settled, with the end only where s may have one, and
-// compares.
-func (tr *trace) settle(s *core.Settle) {
-	s.Now, s.Policy = tr.kit.now, "p"
-	names := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c", "", strings.Repeat("z", 257)}), 0, 3)
-	parts := rapid.Uint8Range(0, 63).Draw(tr.T, "parts")
-	if !s.Reset && parts&1 != 0 {
-		s.HasCost, s.Cost = true, rapid.Int64Range(0, 3*million).Draw(tr.T, "cost")
-	}
-	if parts&2 != 0 {
-		s.Lease = names.Draw(tr.T, "lease")
-	}
-	if parts&4 != 0 {
-		s.Release = names.Draw(tr.T, "release")
-	}
-	if parts&24 == 24 {
-		s.Renew = names.Draw(tr.T, "renew")
-	}
-	if parts&40 == 40 {
-		v := rapid.SampledFrom([]core.Value{core.Number(2), core.Number(7), core.UnlimitedValue(), {}}).Draw(tr.T, "set")
-		s.Set = core.Attributes{{Name: "credits", Value: v}}
-	}
-	s.End = s.End && parts&16 != 0
-	want := *s
-	want.Charges = slices.Clone(s.Charges)
-	tr.model.settle(&want)
-	tr.kit.must(tr.kit.store.Settle(context.Background(), s))
-	tr.Logf("%d: settle %+v", tr.passed, *s)
-	got, expected := told(s), told(&want)
-	if got != expected {
-		tr.Fatalf("settled %+v, want %+v", got, expected)
-	}
-}
-
-// A telling is what a settlement answers.
-type telling struct {
-	leased, released, renewed, ignored int
-	duplicate                          bool
-}
-
-func told(s *core.Settle) telling {
-	return telling{s.Leased, s.Released, s.Renewed, s.Ignored, s.Duplicate}
-}
-
 func copyTake(op *core.Take) *core.Take {
+	if op == nil {
+		return nil
+	}
 	c := *op
 	c.Charges = slices.Clone(op.Charges)
+	c.Next = copyTake(op.Next)
 	return &c
 }
 
 // compare requires that the store has answered what the model did. Where an
 // entry is, is the store's business.
 func (tr *trace) compare(got, want *core.Take) {
-	if got.Admitted != want.Admitted || !slices.Equal(sorted(got.Overrides), sorted(want.Overrides)) {
-		tr.Fatalf("admitted %v with %v, want %v with %v", got.Admitted, got.Overrides, want.Admitted, want.Overrides)
+	tr.Helper()
+	if s := differ(got, want); s != "" {
+		tr.Fatalf("%s", s)
+	}
+}
+
+// differ returns how two answers differ, "" if they don't.
+func differ(got, want *core.Take) string {
+	if got.Admitted != want.Admitted || !sameAttributes(got.Overrides, want.Overrides) {
+		return fmt.Sprintf("admitted %v with %v, want %v with %v", got.Admitted, got.Overrides, want.Admitted, want.Overrides)
 	}
 	for i := range got.Charges {
 		a, b := got.Charges[i].State, want.Charges[i].State
 		a.Entry, b.Entry = core.Entry{}, core.Entry{}
 		if a != b || got.Charges[i].Max != want.Charges[i].Max {
-			tr.Fatalf("limit %s (max %d): %+v, want %+v", got.Charges[i].Limit.Name, got.Charges[i].Max, a, b)
+			return fmt.Sprintf("limit %s (max %d): %+v, want %+v", got.Charges[i].Limit.Name, got.Charges[i].Max, a, b)
 		}
 	}
+	return ""
 }
 
-func sorted(a core.Attributes) core.Attributes {
-	a = slices.Clone(a)
-	slices.SortFunc(a, func(x, y core.Attribute) int { return strings.Compare(x.Name, y.Name) })
-	return a
+// sameAttributes reports whether two sets have the same members.
+func sameAttributes(a, b core.Attributes) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(x core.Attribute) bool { return b.Get(x.Name) != x.Value })
+}
+
+// note logs an operation, unless there is no log.
+func (tr *trace) note(format string, op *core.Take) {
+	if tr.log != nil {
+		tr.log("%d: "+format, tr.passed, show(op))
+	}
 }
 
 func show(op *core.Take) string {
@@ -263,7 +274,8 @@ func show(op *core.Take) string {
 	fmt.Fprintf(&b, "%v of %v:", op.ID.Lo, op.Owner.Hi)
 	for i := range op.Charges {
 		c := &op.Charges[i]
-		fmt.Fprintf(&b, " [%s/%d cost %d max %d peek %v check %v → %+v]", c.Limit.Name, c.Scope.Lo>>32, c.Cost, c.Max, c.Peek, c.CheckOnly, c.State)
+		fmt.Fprintf(&b, " [%s/%d cost %d max %d peek %v check %v always %v quota %v → %+v]",
+			c.Limit.Name, c.Scope.Lo>>32, c.Cost, c.Max, c.Peek, c.CheckOnly, c.Always, c.Quota, c.State)
 	}
 	return b.String()
 }
