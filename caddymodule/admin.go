@@ -106,12 +106,14 @@ func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAdminBody))
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(v)
+	var tooLarge *http.MaxBytesError
 	if err == nil {
-		if _, more := decoder.Token(); !errors.Is(more, io.EOF) {
+		if _, more := decoder.Token(); errors.As(more, &tooLarge) {
+			err = more
+		} else if !errors.Is(more, io.EOF) {
 			err = errors.New("something follows the object")
 		}
 	}
-	var tooLarge *http.MaxBytesError
 	switch {
 	case err == nil:
 		return nil

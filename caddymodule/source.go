@@ -60,6 +60,20 @@ func (s *source) Attribute(a *core.Ref) (string, bool) {
 	}
 }
 
+// Several implements core.Source.
+func (s *source) Several(a *core.Ref) bool {
+	switch a.Kind {
+	case core.RefHeader:
+		return len(fieldValues(s.request.Header, a.Name)) > 1
+	case core.RefQuery:
+		return core.RepeatsParameter(originalURL(s.request).RawQuery, a.Name)
+	case core.RefCookie:
+		return core.RepeatsCookie(fieldValues(s.request.Header, "Cookie"), a.Name)
+	default:
+		return false
+	}
+}
+
 // Body implements core.Source.
 func (s *source) Body(limit int64) ([][]byte, error) {
 	return s.body.read(s.request, limit)

@@ -9,10 +9,12 @@ import (
 )
 
 // speaks reports whether the field speaks to Weir: Weir-*, in any case, also as
-// a trailer that was not announced.
+// a trailer that was not announced, and as Weir_*, which some origins (CGI, WSGI)
+// cannot tell from it.
 func speaks(key string) bool {
+	const dash = len(core.HeaderPrefix) - 1
 	key = strings.TrimPrefix(key, http.TrailerPrefix)
-	return len(key) >= len(core.HeaderPrefix) && strings.EqualFold(key[:len(core.HeaderPrefix)], core.HeaderPrefix)
+	return len(key) > dash && strings.EqualFold(key[:dash], core.HeaderPrefix[:dash]) && (key[dash] == '-' || key[dash] == '_')
 }
 
 // silence removes from h what speaks to Weir.

@@ -37,11 +37,16 @@ type fallback struct {
 	plan string
 }
 
-// credential returns the first credential that the request carries.
+// credential returns the first credential that the request carries. What stands
+// there several times, or is too long, is none, and the search ends: the origin
+// might take another one than is counted.
 func (s *subjectRule) credential(r *Request) (credential string, from *Ref) {
 	for i := range s.sources {
 		source := &s.sources[i]
 		v, ok := r.attribute(&source.ref)
+		if ok && (len(v) > maxCredential || r.Source.Several(&source.ref)) {
+			return "", nil
+		}
 		if ok && source.bearer {
 			v, ok = bearerToken(v)
 		}

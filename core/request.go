@@ -40,6 +40,9 @@ func (r *Request) times(cost int64) int64 {
 type Source interface {
 	// Attribute returns the named fact; ok is false where the request has none.
 	Attribute(a *Ref) (value string, ok bool)
+	// Several reports whether the request has several values of the attribute:
+	// then nobody knows which of them the origin takes.
+	Several(a *Ref) bool
 	// Body returns the request's body, and leaves it readable, as whoever gets it
 	// may read it: as it came and, where it says that it is encoded, decoded. It
 	// answers ErrBodyTooLarge where one of these is longer than limit bytes,

@@ -1,6 +1,9 @@
 package core
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // A rule matches requests by all that it names: any of its methods, any of its
 // paths, the requests of any of its limits. A rule that names nothing matches
@@ -21,7 +24,7 @@ func (m *rule) matches(r *Request, preflight bool, matched uint64) bool {
 	}
 	switch {
 	case len(m.methods) > 0:
-		if !slices.Contains(m.methods, r.Method) {
+		if !slices.ContainsFunc(m.methods, r.hasMethod) {
 			return false
 		}
 	case preflight && m.limits == 0:
@@ -29,6 +32,11 @@ func (m *rule) matches(r *Request, preflight bool, matched uint64) bool {
 	}
 	return len(m.paths) == 0 || m.matchesPath(r.Path)
 }
+
+// hasMethod reports whether r's method is the one, in any case: methods are case-
+// sensitive (RFC 9110, section 9.1), but some servers in front of applications
+// turn them into capitals.
+func (r *Request) hasMethod(method string) bool { return strings.EqualFold(r.Method, method) }
 
 func (m *rule) matchesPath(p string) bool {
 	for _, pattern := range m.paths {

@@ -32,6 +32,11 @@ func IsToken(s string) bool {
 	return s != ""
 }
 
+// hasControls reports whether s has control characters, a CR or LF among them.
+func hasControls(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
+}
+
 func alphanumeric(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }

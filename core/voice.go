@@ -120,7 +120,7 @@ func (v *Voice) names(values []string) (names []string) {
 func (v *Voice) addAttribute(item string) {
 	name, value, ok := strings.Cut(item, "=")
 	name, value = strings.TrimRight(name, " \t"), strings.Trim(value, " \t")
-	if !ok || !ValidAttributeName(name) || name == "id" || len(value) > maxTextLength || len(v.Set) == maxNames {
+	if !ok || !ValidAttributeName(name) || name == "id" || len(value) > maxTextLength || hasControls(value) || len(v.Set) == maxNames {
 		v.Invalid++
 		return
 	}

@@ -95,6 +95,8 @@ func (f *facts) Attribute(r *core.Ref) (string, bool) {
 	return v, ok
 }
 
+func (*facts) Several(*core.Ref) bool { return false }
+
 func (f *facts) Body(limit int64) ([][]byte, error) {
 	f.limit = limit
 	if int64(len(f.body)) > limit {

@@ -63,6 +63,24 @@ func (s *source) Attribute(a *core.Ref) (string, bool) {
 	}
 }
 
+// Several implements core.Source. Envoy joins the values of a header with commas.
+func (s *source) Several(a *core.Ref) bool {
+	switch a.Kind {
+	case core.RefHeader:
+		v, _ := s.header(a.Name)
+		return strings.Contains(v, ",")
+	case core.RefQuery:
+		raw, _ := s.entry("path", ":path")
+		_, query, _ := strings.Cut(raw, "?")
+		return core.RepeatsParameter(query, a.Name)
+	case core.RefCookie:
+		line, _ := s.field("header.", "cookie")
+		return core.RepeatsCookie([]string{line}, a.Name)
+	default:
+		return false
+	}
+}
+
 // Body implements core.Source: Envoy sends none.
 func (*source) Body(int64) ([][]byte, error) { return nil, core.ErrNoBody }
 
