@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -67,41 +68,50 @@ func closeDoors(doors []Door) error {
 	return errors.Join(errs...)
 }
 
-// Decide has the named policy decide requests for a door that is not told when
-// their responses end: requests[i] in decisions[i], in one step, as
-// core.Engine.DecideAll. It tells logs, metrics and events of them, and returns
-// when the caller may answer, with the contract that says how. The error is
-// ErrNoPolicy, or why the store cannot be opened.
-func (a *App) Decide(ctx context.Context, policy string, requests []*core.Request, decisions []*core.Decision) (*contract.Contract, error) {
+// Decide has the named policy decide requests: requests[i] in decisions[i], in
+// one step, as core.Engine.DecideAll. It tells logs, metrics and events of them,
+// and returns when the caller may answer, with the contract that says how. Where
+// admitted requests are not Endless it returns their Stay too, which the caller
+// must end. The error is ErrNoPolicy, or why the store cannot be opened.
+func (a *App) Decide(ctx context.Context, policy string, requests []*core.Request, decisions []*core.Decision) (*contract.Contract, *Stay, error) {
 	a.enter()
 	defer a.leave()
-	engine, err := a.open()
+	engine, pg, err := a.policy(policy)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	pg := a.pages[policy] // which no longer change
-	if pg == nil {
-		a.state.metrics.unknownPolicies.Inc()
-		a.frequent.Warn("asked for a policy that there is none of; nothing limits such requests", zap.String("policy", policy))
-		return nil, ErrNoPolicy
-	}
-	pg.endless.Do(func() { a.warnOfHolds(pg.policy) })
-	for _, r := range requests {
-		r.Endless = true
+	if slices.ContainsFunc(requests, func(r *core.Request) bool { return r.Endless }) {
+		pg.endless.Do(func() { a.warnOfHolds(pg.policy) })
 	}
 	a.decide(ctx, engine, pg, requests, decisions)
 	delay := int64(0)
 	for _, d := range decisions {
 		a.tell(a.ctx, pg, d)
 		a.complete(ctx, engine, pg, d)
-		if err := engine.Finish(a.state.clock.Now(), d); err != nil {
-			pg.tally.storeErrors.Inc()
-			a.logUnsettled(d, err)
-		}
 		delay = max(delay, d.Delay)
 	}
+	stay := a.stay(engine, pg, requests, decisions)
+	for _, d := range decisions {
+		a.finish(engine, pg, d)
+	}
 	time.Sleep(time.Duration(delay) * time.Microsecond)
-	return pg.contract, nil
+	return pg.contract, stay, nil
+}
+
+// policy returns the engine and the named policy, ErrNoPolicy if there is none.
+// It requires that the caller has entered the app.
+func (a *App) policy(name string) (*core.Engine, *page, error) {
+	engine, err := a.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	pg := a.pages[name] // which no longer change
+	if pg == nil {
+		a.state.metrics.unknownPolicies.Inc()
+		a.frequent.Warn("asked for a policy that there is none of; nothing limits such requests", zap.String("policy", name))
+		return nil, nil, ErrNoPolicy
+	}
+	return engine, pg, nil
 }
 
 // decide has the requests decided.

@@ -114,8 +114,8 @@ func TestDecideForDoors(t *testing.T) {
 	r := g.request("GET", "/", nil, "X-API-Key: alice")
 	ask := func() (*core.Decision, error) {
 		d := new(core.Decision)
-		request := &core.Request{Method: "GET", Path: "/", Source: &source{request: r}}
-		_, err := doorLog.app.Decide(t.Context(), "api", []*core.Request{request}, []*core.Decision{d})
+		request := &core.Request{Method: "GET", Path: "/", Source: &source{request: r}, Endless: true}
+		_, _, err := doorLog.app.Decide(t.Context(), "api", []*core.Request{request}, []*core.Decision{d})
 		return d, err
 	}
 	for _, want := range []core.Outcome{core.Admitted, core.Denied} {
@@ -123,7 +123,7 @@ func TestDecideForDoors(t *testing.T) {
 			t.Errorf("%s, %v; want %s", d.Outcome, err, want)
 		}
 	}
-	if _, err := doorLog.app.Decide(t.Context(), "none", nil, nil); !errors.Is(err, ErrNoPolicy) {
+	if _, _, err := doorLog.app.Decide(t.Context(), "none", nil, nil); !errors.Is(err, ErrNoPolicy) {
 		t.Errorf("error %v", err)
 	}
 }

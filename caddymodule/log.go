@@ -73,14 +73,14 @@ func (a *App) logUnsettled(d *core.Decision, err error) {
 }
 
 // logHeard logs what the origin said in vain.
-func (h *Handler) logHeard(d *core.Decision, heard *core.Heard) {
+func (a *App) logHeard(d *core.Decision, heard *core.Heard) {
 	if heard.Err != nil {
-		h.app.logUnsettled(d, heard.Err)
+		a.logUnsettled(d, heard.Err)
 	}
 	if heard.Ignored+heard.Invalid == 0 {
 		return
 	}
-	h.app.frequent.Warn("the origin's Weir-* headers had no effect",
+	a.frequent.Warn("the origin's Weir-* headers had no effect",
 		zap.String("policy", d.Policy.Name),
 		zap.Int("ignored", heard.Ignored),
 		zap.Int("invalid", heard.Invalid))

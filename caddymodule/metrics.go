@@ -19,6 +19,8 @@ type metrics struct {
 	originErrors *prometheus.CounterVec
 
 	unknownPolicies prometheus.Counter
+	streams         prometheus.Gauge
+	lostStreams     prometheus.Counter
 	duration        prometheus.Histogram
 	cells           *cellCollector
 }
@@ -45,6 +47,14 @@ func newMetrics(s *state) *metrics {
 			Name: "weir_unknown_policies_total",
 			Help: "Calls that named a policy there is none of, from doors whose callers name it: Envoy's domains.",
 		}),
+		streams: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "weir_streams",
+			Help: "Admitted requests through Envoy that are under way, and whose end it will tell.",
+		}),
+		lostStreams: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "weir_streams_lost_total",
+			Help: "Requests through Envoy whose end it has not told in time.",
+		}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "weir_decision_duration_seconds",
 			Help:    "How long decisions took; one in 64 is measured.",
@@ -57,7 +67,8 @@ func newMetrics(s *state) *metrics {
 // register makes the collectors known to a configuration's registry.
 func (m *metrics) register(r *prometheus.Registry) error {
 	for _, c := range []prometheus.Collector{
-		m.decisions, m.shadows, m.storeErrors, m.lookupErrors, m.originErrors, m.unknownPolicies, m.duration, m.cells,
+		m.decisions, m.shadows, m.storeErrors, m.lookupErrors, m.originErrors, m.unknownPolicies,
+		m.streams, m.lostStreams, m.duration, m.cells,
 	} {
 		if err := r.Register(c); err != nil {
 			return err

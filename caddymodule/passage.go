@@ -97,9 +97,8 @@ func (w *writer) heed(v *core.Voice) {
 		return
 	}
 	now := w.handler.app.state.clock.Now()
-	heard := w.engine.Hear(context.WithoutCancel(w.ctx), now, &w.visit.decision, v)
-	w.handler.page.tally.heard(&heard)
-	w.handler.logHeard(&w.visit.decision, &heard)
+	d := &w.visit.decision
+	w.handler.app.heard(w.handler.page, d, w.engine.Hear(context.WithoutCancel(w.ctx), now, d, v))
 }
 
 // last acts on what the origin said in trailers, or in the headers of a
@@ -120,11 +119,7 @@ func (w *writer) finish() {
 	if w.visit == nil || !w.applies() {
 		return
 	}
-	d := &w.visit.decision
-	if err := w.engine.Finish(w.handler.app.state.clock.Now(), d); err != nil {
-		w.handler.page.tally.storeErrors.Inc()
-		w.handler.app.logUnsettled(d, err)
-	}
+	w.handler.app.finish(w.engine, w.handler.page, &w.visit.decision)
 }
 
 // holding reports whether finish would free anything.

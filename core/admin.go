@@ -100,7 +100,7 @@ func (d *Decision) countable(l *Limit) bool {
 // begin prepares d for who.
 func (e *Engine) begin(ctx context.Context, now Instant, p *Policy, who Who, d *Decision) error {
 	d.Policy, d.Plans, d.Take.Policy, d.Now = p, p.Plans, p.Name, now
-	d.store, d.Charges, d.request = e.store, d.inline[:0], &Request{}
+	d.store, d.Charges, d.request = e.store, d.empty(), &Request{}
 	d.Subject = &d.anonymous
 	if who.Key == "" && who.Subject == "" {
 		return ErrNobody
@@ -196,6 +196,12 @@ func (e *Engine) ParseID(policy, text string) ID {
 		return ID{hi, lo}
 	}
 	return ID(e.hasher.sumString(domainAmend^hashText(policy), text))
+}
+
+// ReadID reads what ID.String writes.
+func ReadID(text string) (id ID, ok bool) {
+	id.Hi, id.Lo, ok = parseHex128(text)
+	return id, ok
 }
 
 // parseHex128 reads what hex128 writes.

@@ -93,21 +93,52 @@ type Decision struct {
 	request   *Request
 	store     Store // that decided: the engine's, or its local one
 	anonymous Subject
-	inline    [maxCharges]Charge
+	room      *room // nil in one that was kept
 	settle    Settle
-	settling  [maxCharges]Charge
-	settled   int // how many of settling were used
+	settled   int // how many of room.settling were used
 	usage     bool
 	finished  bool
 }
 
-// maxCharges is how many charges a decision has room for without allocating.
+// A room is where a decision has its charges, without allocating where it is
+// used again.
+type room struct {
+	charges, settling [maxCharges]Charge
+}
+
+// maxCharges is how many charges there is room for.
 const maxCharges = 16
+
+// empty returns room for d's charges.
+func (d *Decision) empty() []Charge {
+	if d.room == nil {
+		d.room = new(room)
+	}
+	return d.room.charges[:0]
+}
+
+// Keep returns what Hear and Finish need of d, in a Decision of its own that is
+// as small as may be, for a request that is still under way when d has to serve
+// another one. Nobody may hear of d any more, or finish it.
+func (d *Decision) Keep() *Decision {
+	kept := &Decision{
+		Take: d.Take, Policy: d.Policy, Outcome: d.Outcome, Key: d.Key,
+		store: d.store, anonymous: d.anonymous, finished: d.finished,
+	}
+	kept.Charges, kept.Next = slices.Clone(d.Charges), nil
+	if d.Subject == &d.anonymous {
+		kept.Subject = &kept.anonymous
+	}
+	d.finished = true
+	return kept
+}
 
 // Reset makes the decision ready for another request.
 func (d *Decision) Reset() {
-	clear(d.inline[:min(len(d.Charges), maxCharges)])
-	clear(d.settling[:d.settled])
+	if d.room != nil {
+		clear(d.room.charges[:min(len(d.Charges), maxCharges)])
+		clear(d.room.settling[:d.settled])
+	}
 	d.Take, d.settle, d.anonymous = Take{}, Settle{}, Subject{}
 	d.Policy, d.Outcome, d.Shadowed, d.Err, d.Delay, d.UsageIndex = nil, Passed, Passed, nil, 0, 0
 	d.Key, d.request, d.store, d.settled, d.usage, d.finished = Scope{}, nil, nil, 0, false, false

@@ -98,7 +98,7 @@ func (e *Engine) prepare(ctx context.Context, now Instant, p *Policy, r *Request
 		return false
 	}
 	d.ID = ID{e.nonce, e.counter.Add(1)}
-	d.Charges = d.inline[:0]
+	d.Charges = d.empty()
 	if d.usage = usage >= 0; d.usage {
 		d.UsageIndex = usage
 		e.chargeUsage(d, &m)

@@ -50,6 +50,21 @@ func (e *Engine) Hear(ctx context.Context, now Instant, d *Decision, v *Voice) H
 	return heard
 }
 
+// HearOf acts on what the origin said in response to r, of which no Decision is
+// left: another process took it, or it was given up. It is like Hear, by what r
+// tells of itself: slots are gone, so leases count above any maximum, and a cost
+// replaces what was reserved under id. Of the zero id nobody knows whether r was
+// admitted: only releases act. d, empty, is filled in; its Err is the
+// directory's.
+func (e *Engine) HearOf(ctx context.Context, now Instant, p *Policy, r *Request, id ID, d *Decision, v *Voice) Heard {
+	if e.prepare(ctx, now, p, r, d) && id != (ID{}) && !d.usage {
+		d.Outcome = Admitted
+		d.forget()
+	}
+	d.ID = id
+	return e.Hear(ctx, now, d, v)
+}
+
 // settleLasting tells the engine's own store what outlasts a failure of it,
 // during which a request was decided locally: releases, and attributes set.
 func (e *Engine) settleLasting(ctx context.Context, op *Settle) error {
@@ -128,7 +143,10 @@ func (d *Decision) lasting() bool {
 // the store's failure.
 func (d *Decision) settlement(now Instant) *Settle {
 	op := &d.settle
-	*op = Settle{Now: now, ID: d.ID, Policy: d.Policy.Name, Owner: d.Owner, Charges: d.settling[:0]}
+	*op = Settle{Now: now, ID: d.ID, Policy: d.Policy.Name, Owner: d.Owner}
+	if d.room != nil {
+		op.Charges = d.room.settling[:0]
+	}
 	for i := range d.Charges {
 		c := &d.Charges[i]
 		if c.CheckOnly || !c.Taken && d.store != nil || !c.Limit.Settled && c.Limit.Kind != Hold {
@@ -141,7 +159,9 @@ func (d *Decision) settlement(now Instant) *Settle {
 			last.Window = c.Limit.Schedule.At(now.Wall)
 		}
 	}
-	d.settled = max(d.settled, min(len(op.Charges), maxCharges))
+	if d.room != nil {
+		d.settled = max(d.settled, min(len(op.Charges), maxCharges))
+	}
 	return op
 }
 

@@ -14,6 +14,7 @@ import (
 //
 //	envoy <address> {
 //		drain <duration>
+//		ttl   <duration>
 //		tls <certificate> <key> {
 //			client_ca <file...>
 //		}
@@ -47,21 +48,23 @@ func (d *Door) UnmarshalCaddyfile(c *caddyfile.Dispenser) error {
 
 // options read the lines of the block.
 var options = map[string]func(*Door, *caddyfile.Dispenser) error{
-	"drain":      (*Door).readDrain,
+	"drain":      func(d *Door, c *caddyfile.Dispenser) error { return readDuration(&d.Drain, c) },
+	"ttl":        func(d *Door, c *caddyfile.Dispenser) error { return readDuration(&d.TTL, c) },
 	"tls":        (*Door).readTLS,
 	"reflection": (*Door).readReflection,
 }
 
-func (d *Door) readDrain(c *caddyfile.Dispenser) error {
+func readDuration(into *caddy.Duration, c *caddyfile.Dispenser) error {
+	name := c.Val()
 	var text string
 	if !c.Args(&text) || c.NextArg() {
-		return c.Errf(`expected "drain DURATION"`)
+		return c.Errf(`expected "%s DURATION"`, name)
 	}
-	drain, err := caddy.ParseDuration(text)
-	if err != nil || drain <= 0 {
+	duration, err := caddy.ParseDuration(text)
+	if err != nil || duration <= 0 {
 		return c.Errf("%q is not a duration such as 5s", text)
 	}
-	d.Drain = caddy.Duration(drain)
+	*into = caddy.Duration(duration)
 	return nil
 }
 

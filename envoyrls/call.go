@@ -20,6 +20,7 @@ type call struct {
 	visits    []*visit
 	requests  []*core.Request
 	decisions []*core.Decision
+	lasting   bool // Envoy will tell the end of a request
 }
 
 var calls = sync.Pool{New: func() any { return new(call) }}
@@ -35,14 +36,11 @@ func (c *call) add(d *limit.RateLimitDescriptor, hits int64) {
 	}
 	v := c.visits[n]
 	v.source.entries = d.GetEntries()
-	v.request = core.Request{
-		Method: v.source.method(),
-		Path:   v.source.path(),
-		Source: &v.source,
-		Hits:   hits,
-
-		GiveBack: d.GetIsNegativeHits(),
-	}
+	v.request = v.source.request()
+	v.request.Hits = hits
+	v.request.Endless = kind(d) != KindStream
+	c.lasting = c.lasting || !v.request.Endless
+	v.request.GiveBack = d.GetIsNegativeHits()
 	switch addend := d.GetHitsAddend(); {
 	case addend == nil:
 	case addend.GetValue() == 0:
@@ -65,6 +63,6 @@ func (c *call) recycle() {
 		c.visits = c.visits[:keptVisits]
 		c.requests, c.decisions = nil, nil
 	}
-	c.requests, c.decisions = c.requests[:0], c.decisions[:0]
+	c.requests, c.decisions, c.lasting = c.requests[:0], c.decisions[:0], false
 	calls.Put(c)
 }

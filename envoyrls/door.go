@@ -9,6 +9,7 @@ import (
 	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -26,6 +27,8 @@ func init() {
 const (
 	// defaultPort is that of envoyproxy/ratelimit.
 	defaultPort = 8081
+	// defaultTTL is how long Envoy may take to tell that a request has ended.
+	defaultTTL = time.Hour
 	// defaultDrain is how long closing waits for calls.
 	defaultDrain = 5 * time.Second
 	// leastPing is how often a client may ping.
@@ -53,6 +56,11 @@ type Door struct {
 	// their way; 5s by default.
 	Drain caddy.Duration `json:"drain,omitempty"`
 
+	// TTL bounds how long a request holds its slots whose end Envoy does not
+	// tell, as when Envoy has died; 1h by default. Requests that may take longer
+	// need a longer one.
+	TTL caddy.Duration `json:"ttl,omitempty"`
+
 	// TLS encrypts connections; without it they are in the clear.
 	TLS *TLS `json:"tls,omitempty"`
 
@@ -65,6 +73,7 @@ type Door struct {
 	identity *identity // nil without TLS
 
 	listener *listener
+	stays    *stays
 	server   *grpc.Server
 	closed   chan struct{} // once the server has stopped
 	ending   chan struct{} // once streams must end
@@ -96,13 +105,22 @@ func (d *Door) Provision(ctx caddy.Context) error {
 	if n := d.address.PortRangeSize(); n > 1 {
 		return fmt.Errorf("address %q: one port, not %d", address, n)
 	}
-	if d.Drain < 0 {
-		return errors.New("drain is below 0")
+	return errors.Join(
+		orDefault(&d.Drain, "drain", defaultDrain),
+		orDefault(&d.TTL, "ttl", defaultTTL),
+		d.provisionTLS(),
+	)
+}
+
+// orDefault sets an option that is not set.
+func orDefault(option *caddy.Duration, name string, otherwise time.Duration) error {
+	if *option < 0 {
+		return fmt.Errorf("%s is below 0", name)
 	}
-	if d.Drain == 0 {
-		d.Drain = caddy.Duration(defaultDrain)
+	if *option == 0 {
+		*option = caddy.Duration(otherwise)
 	}
-	return d.provisionTLS()
+	return nil
 }
 
 func (d *Door) provisionTLS() (err error) {
@@ -119,12 +137,15 @@ func (d *Door) provisionTLS() (err error) {
 // Open implements caddymodule.Door.
 func (d *Door) Open(app *caddymodule.App) error {
 	var err error
+	if d.stays, err = openStays(); err != nil {
+		return err
+	}
 	if d.listener, err = listen(d.address); err != nil {
-		return fmt.Errorf("listening for Envoy on %s: %w", d.address, err)
+		return errors.Join(fmt.Errorf("listening for Envoy on %s: %w", d.address, err), closeStays())
 	}
 	d.ending, d.closed = make(chan struct{}), make(chan struct{})
 	d.server = grpc.NewServer(d.options()...)
-	rls.RegisterRateLimitServiceServer(d.server, &service{app: app})
+	rls.RegisterRateLimitServiceServer(d.server, &service{app: app, stays: d.stays, ttl: time.Duration(d.TTL)})
 	status := health.NewServer()
 	status.SetServingStatus("ratelimit", healthv1.HealthCheckResponse_SERVING)
 	healthv1.RegisterHealthServer(d.server, status)
@@ -138,7 +159,12 @@ func (d *Door) Open(app *caddymodule.App) error {
 
 // options returns how the server speaks gRPC.
 func (d *Door) options() []grpc.ServerOption {
-	options := []grpc.ServerOption{
+	secured := insecure.NewCredentials()
+	if d.identity != nil {
+		secured = d.identity.credentials()
+	}
+	return []grpc.ServerOption{
+		grpc.Creds(watched{secured}),
 		grpc.ChainUnaryInterceptor(d.recovered),
 		grpc.ChainStreamInterceptor(d.endable),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
@@ -148,10 +174,6 @@ func (d *Door) options() []grpc.ServerOption {
 		grpc.MaxHeaderListSize(maxHeaders),
 		grpc.ConnectionTimeout(handshakeTimeout),
 	}
-	if d.identity != nil {
-		options = append(options, grpc.Creds(d.identity.credentials()))
-	}
-	return options
 }
 
 // serve answers until Close.
@@ -174,7 +196,7 @@ func (d *Door) Close() error {
 	d.server.GracefulStop()
 	timer.Stop()
 	<-d.closed
-	return err
+	return errors.Join(err, closeStays())
 }
 
 // Interface guards

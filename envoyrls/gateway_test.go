@@ -200,6 +200,7 @@ func (g *gateway) scrape(name string) string {
 	if err != nil {
 		g.t.Fatal(err)
 	}
+	r.Close = true // a reload may close the connection
 	res, err := http.DefaultClient.Do(r)
 	if err != nil {
 		g.t.Fatal(err)

@@ -7,9 +7,10 @@ import (
 	"github.com/weirhq/weir/core/contract"
 )
 
-// metadata tells d to Envoy's access logs and local replies. status is that of
-// the policy's answer, 0 where the request goes on.
-func metadata(c *contract.Contract, d *core.Decision, status int) *structpb.Struct {
+// metadata tells d to Envoy's access logs and local replies, and the id under
+// which it tells the end of an admitted request. status is that of the policy's
+// answer, 0 where the request goes on.
+func metadata(c *contract.Contract, d *core.Decision, id core.ID, status int) *structpb.Struct {
 	all := map[string]*structpb.Value{
 		"policy":  structpb.NewStringValue(d.Policy.Name),
 		"outcome": structpb.NewStringValue(d.Outcome.String()),
@@ -20,8 +21,8 @@ func metadata(c *contract.Contract, d *core.Decision, status int) *structpb.Stru
 	if charge := c.Speaker(d); charge != nil {
 		all["limit"] = structpb.NewStringValue(charge.Limit.Name)
 	}
-	if d.ID != (core.ID{}) {
-		all["id"] = structpb.NewStringValue(d.ID.String())
+	if id != (core.ID{}) {
+		all[MetadataID] = structpb.NewStringValue(id.String())
 	}
 	if id := d.SubjectID(); id != "" {
 		all["subject"] = structpb.NewStructValue(subject(d, id))

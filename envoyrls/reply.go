@@ -20,8 +20,9 @@ func unlimited(n int) *rls.RateLimitResponse {
 	return r
 }
 
-// reply tells the decisions as the contract has it.
-func reply(c *contract.Contract, decisions []*core.Decision) *rls.RateLimitResponse {
+// reply tells the decisions as the contract has it, and the id of their stay,
+// zero for none.
+func reply(c *contract.Contract, decisions []*core.Decision, id core.ID) *rls.RateLimitResponse {
 	r := &rls.RateLimitResponse{
 		OverallCode: rls.RateLimitResponse_OK,
 		Statuses:    make([]*rls.RateLimitResponse_DescriptorStatus, len(decisions)),
@@ -39,7 +40,10 @@ func reply(c *contract.Contract, decisions []*core.Decision) *rls.RateLimitRespo
 		r.OverallCode = rls.RateLimitResponse_OVER_LIMIT
 		status = answer(r, c, lead)
 	}
-	r.DynamicMetadata = metadata(c, lead, status)
+	if id == (core.ID{}) && lead.Outcome == core.Admitted {
+		id = lead.ID
+	}
+	r.DynamicMetadata = metadata(c, lead, id, status)
 	return r
 }
 

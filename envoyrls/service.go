@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/weirhq/weir/caddymodule"
+	"github.com/weirhq/weir/core"
 )
 
 // maxDescriptors bounds what one call may ask, and so its memory.
@@ -21,10 +23,15 @@ var (
 	errNoDescriptors = status.Error(codes.Unknown, "rate limit descriptor list must not be empty")
 )
 
+// errTooMany answers a request that cannot be remembered until its end.
+var errTooMany = status.Error(codes.ResourceExhausted, fmt.Sprintf("%d requests are under way", maxStays))
+
 // A service answers calls by an app's policies.
 type service struct {
 	rls.UnimplementedRateLimitServiceServer
-	app *caddymodule.App
+	app   *caddymodule.App
+	stays *stays
+	ttl   time.Duration // of stays
 }
 
 // ShouldRateLimit implements rls.RateLimitServiceServer.
@@ -32,20 +39,52 @@ func (s *service) ShouldRateLimit(ctx context.Context, r *rls.RateLimitRequest) 
 	if err := check(r); err != nil {
 		return nil, err
 	}
+	if isDone(r.GetDescriptors()[0]) {
+		if err := s.finish(ctx, r); err != nil {
+			return nil, status.Error(codes.Unavailable, err.Error())
+		}
+		return unlimited(len(r.GetDescriptors())), nil
+	}
 	c := calls.Get().(*call)
 	defer c.recycle()
 	hits := int64(max(1, r.GetHitsAddend()))
 	for _, d := range r.GetDescriptors() {
 		c.add(d, hits)
 	}
-	contract, err := s.app.Decide(ctx, r.GetDomain(), c.requests, c.decisions)
+	if c.lasting && !s.stays.reserve() {
+		return nil, errTooMany
+	}
+	contract, rest, err := s.app.Decide(ctx, r.GetDomain(), c.requests, c.decisions)
+	if c.lasting && rest == nil {
+		s.stays.cancel()
+	}
 	switch {
 	case errors.Is(err, caddymodule.ErrNoPolicy):
 		return unlimited(len(c.requests)), nil
 	case err != nil:
 		return nil, status.Error(codes.Unavailable, err.Error())
+	case rest == nil:
+		return reply(contract, c.decisions, core.ID{}), nil
 	}
-	return reply(contract, c.decisions), nil
+	id := s.await(ctx, rest)
+	return reply(contract, c.decisions, id), nil
+}
+
+// await keeps rest until Envoy tells its end, and returns the id under which
+// Envoy does.
+func (s *service) await(ctx context.Context, rest *caddymodule.Stay) core.ID {
+	st := &stay{Stay: rest, id: rest.ID()}
+	st.conn, st.stream = caller(ctx)
+	s.stays.add(st, s.ttl)
+	takeBack := func() {
+		if gone := s.stays.remove(st.id); gone != nil {
+			gone.End(nil)
+		}
+	}
+	if st.conn != nil && !st.conn.hold(st.stream, takeBack) || ctx.Err() != nil {
+		takeBack()
+	}
+	return st.id
 }
 
 // check returns why r cannot be answered.
@@ -57,6 +96,15 @@ func check(r *rls.RateLimitRequest) error {
 		return errNoDescriptors
 	case n > maxDescriptors:
 		return status.Error(codes.InvalidArgument, fmt.Sprintf("%d descriptors; at most %d are decided in one step", n, maxDescriptors))
+	}
+	done := isDone(r.GetDescriptors()[0])
+	for i, d := range r.GetDescriptors() {
+		switch {
+		case isDone(d) != done:
+			return status.Error(codes.InvalidArgument, fmt.Sprintf("descriptor %d: a call asks, or tells of ends, not both", i))
+		case done && d.GetIsNegativeHits():
+			return status.Error(codes.InvalidArgument, fmt.Sprintf("descriptor %d: a cost is not negative", i))
+		}
 	}
 	return nil
 }

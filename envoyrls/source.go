@@ -81,6 +81,11 @@ func (s *source) Several(a *core.Ref) bool {
 	}
 }
 
+// request returns the request that the descriptor is.
+func (s *source) request() core.Request {
+	return core.Request{Method: s.method(), Path: s.path(), Source: s}
+}
+
 // Body implements core.Source: Envoy sends none.
 func (*source) Body(int64) ([][]byte, error) { return nil, core.ErrNoBody }
 
