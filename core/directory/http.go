@@ -20,7 +20,7 @@ import (
 const (
 	// maxCredential in bytes: a longer one is unknown without asking.
 	maxCredential = 8 << 10
-	// maxAnswer in bytes is how large a service's answer may be.
+	// maxAnswer in bytes is how large a service's answer may be, and its header.
 	maxAnswer = 64 << 10
 	// retryAfter is how long a stale subject is used before the service is
 	// asked again.
@@ -83,6 +83,8 @@ func newTransport(connections int) http.RoundTripper {
 		MaxIdleConnsPerHost: connections,
 		IdleConnTimeout:     90 * time.Second,
 		TLSHandshakeTimeout: 10 * time.Second,
+
+		MaxResponseHeaderBytes: maxAnswer,
 	}
 }
 
