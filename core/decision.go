@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"slices"
+	"strings"
 )
 
 // An Outcome is what became of a request.
@@ -129,6 +130,7 @@ func (d *Decision) Keep() *Decision {
 	if d.Subject == &d.anonymous {
 		kept.Subject = &kept.anonymous
 	}
+	kept.anonymous.ID = strings.Clone(d.anonymous.ID) // it may be part of the whole request's text
 	d.finished = true
 	return kept
 }

@@ -11,7 +11,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// A codec is gRPC's for protobuf, but for texts that are no UTF-8. A header of a
+// A codec is gRPC's for protobuf, but for two things. A question is read and a
+// reply written without messages. And texts need not be UTF-8: a header of a
 // client may hold such bytes, which Envoy passes on; an error would let its
 // request pass where Envoy is told to admit what cannot be decided. Such bytes
 // are read as U+FFFD.
@@ -23,10 +24,22 @@ var protobuf = encoding.GetCodecV2("proto")
 func (codec) Name() string { return "proto" }
 
 // Marshal implements encoding.CodecV2.
-func (codec) Marshal(v any) (mem.BufferSlice, error) { return protobuf.Marshal(v) }
+func (codec) Marshal(v any) (mem.BufferSlice, error) {
+	if r, ok := v.(reply); ok {
+		return mem.BufferSlice{mem.SliceBuffer(r)}, nil
+	}
+	return protobuf.Marshal(v)
+}
 
 // Unmarshal implements encoding.CodecV2.
-func (codec) Unmarshal(data mem.BufferSlice, v any) error {
+func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
+	if q, ok := v.(*question); ok {
+		if q.read(string(data.Materialize())) {
+			return nil
+		}
+		q.forget()
+		v = &q.RateLimitRequest
+	}
 	err := protobuf.Unmarshal(data, v)
 	message, ok := v.(proto.Message)
 	if err == nil || !ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	limit "github.com/envoyproxy/go-control-plane/envoy/extensions/common/ratelimit/v3"
 	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
@@ -66,7 +67,7 @@ func (e *done) add(d *limit.RateLimitDescriptor) {
 		default:
 			continue
 		}
-		*values = append(*values, entry.GetValue())
+		*values = append(*values, strings.Clone(entry.GetValue())) // not the whole message
 	}
 	if n := d.GetHitsAddend(); n != nil {
 		e.hits = max(e.hits, int64(min(n.GetValue(), uint64(core.MaxAmount/core.Million))))

@@ -6,7 +6,6 @@ import (
 	"net"
 	"time"
 
-	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -44,6 +43,9 @@ const (
 	maxMessage = 1 << 20
 	maxHeaders = 64 << 10
 )
+
+// workers is how many calls have a goroutine that waits for them.
+const workers = 256
 
 // Door answers Envoy's Rate Limit Service by the app's policies, in gRPC, with the
 // health service for "" and "ratelimit".
@@ -145,7 +147,7 @@ func (d *Door) Open(app *caddymodule.App) error {
 	}
 	d.ending, d.closed = make(chan struct{}), make(chan struct{})
 	d.server = grpc.NewServer(d.options()...)
-	rls.RegisterRateLimitServiceServer(d.server, &service{app: app, stays: d.stays, ttl: time.Duration(d.TTL)})
+	d.register(&service{app: app, stays: d.stays, ttl: time.Duration(d.TTL)})
 	status := health.NewServer()
 	status.SetServingStatus("ratelimit", healthv1.HealthCheckResponse_SERVING)
 	healthv1.RegisterHealthServer(d.server, status)
@@ -173,6 +175,8 @@ func (d *Door) options() []grpc.ServerOption {
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxHeaderListSize(maxHeaders),
 		grpc.ConnectionTimeout(handshakeTimeout),
+		// Calls need no new stack each, which costs as much as answering one.
+		grpc.NumStreamWorkers(workers),
 	}
 }
 

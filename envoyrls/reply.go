@@ -3,65 +3,142 @@ package envoyrls
 import (
 	"math"
 
-	envoy "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
-	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/weirhq/weir/core"
 	"github.com/weirhq/weir/core/contract"
 )
 
+// A reply is a RateLimitResponse in wire format. Replies are written as they go
+// out, because messages of protobuf cost several times what deciding does.
+type reply []byte
+
+// The fields of RateLimitResponse, of its DescriptorStatus and RateLimit, and of
+// the headers', durations' and wrappers' messages.
+const (
+	replyCode     protowire.Number = 1
+	replyStatuses protowire.Number = 2
+	replyHeaders  protowire.Number = 3
+	replyBody     protowire.Number = 5
+	replyMetadata protowire.Number = 6
+
+	statusCode      protowire.Number = 1
+	statusLimit     protowire.Number = 2
+	statusRemaining protowire.Number = 3
+	statusReset     protowire.Number = 4
+
+	limitRequests   protowire.Number = 1
+	limitUnit       protowire.Number = 2
+	limitName       protowire.Number = 3
+	limitMultiplier protowire.Number = 4
+
+	headerKey       protowire.Number = 1
+	headerValue     protowire.Number = 2
+	durationSeconds protowire.Number = 1
+	wrapped         protowire.Number = 1
+)
+
+// usualReply is how long a reply is that tells of two limits, in bytes.
+const usualReply = 640
+
 // unlimited returns the reply to n descriptors that nothing limits.
-func unlimited(n int) *rls.RateLimitResponse {
-	r := &rls.RateLimitResponse{OverallCode: rls.RateLimitResponse_OK}
+func unlimited(n int) reply {
+	e := encoder{}
+	e.number(replyCode, uint64(rls.RateLimitResponse_OK))
 	for range n {
-		r.Statuses = append(r.Statuses, &rls.RateLimitResponse_DescriptorStatus{Code: rls.RateLimitResponse_OK})
+		s := e.open(replyStatuses)
+		e.number(statusCode, uint64(rls.RateLimitResponse_OK))
+		e.close(s)
 	}
-	return r
+	return e.out
 }
 
-// reply tells the decisions as the contract has it, and the id of their stay,
+// newReply tells the decisions as the contract has it, and the id of their stay,
 // zero for none.
-func reply(c *contract.Contract, decisions []*core.Decision, id core.ID) *rls.RateLimitResponse {
-	r := &rls.RateLimitResponse{
-		OverallCode: rls.RateLimitResponse_OK,
-		Statuses:    make([]*rls.RateLimitResponse_DescriptorStatus, len(decisions)),
-	}
-	for i, d := range decisions {
-		r.Statuses[i] = standing(c, d)
-	}
+func newReply(c *contract.Contract, decisions []*core.Decision, id core.ID) reply {
+	e := encoder{out: make([]byte, 0, usualReply)}
 	lead := leading(decisions)
+	over := refuses(lead)
+	e.number(replyCode, uint64(code(over)))
+	for _, d := range decisions {
+		e.status(c, d)
+	}
 	fields := c.Headers(lead)
 	for _, f := range fields.All() {
-		addHeader(r, f.Name, f.Value)
+		e.header(f.Name, f.Value)
 	}
 	status := 0
-	if refuses(lead) {
-		r.OverallCode = rls.RateLimitResponse_OVER_LIMIT
-		status = answer(r, c, lead)
+	if over {
+		status = e.answer(c, lead)
 	}
 	if id == (core.ID{}) && lead.Outcome == core.Admitted {
 		id = lead.ID
 	}
-	r.DynamicMetadata = metadata(c, lead, id, status)
-	return r
+	e.metadata(c, lead, id, status)
+	return e.out
 }
 
-// answer adds the policy's own answer to d, and returns its HTTP status.
-func answer(r *rls.RateLimitResponse, c *contract.Contract, d *core.Decision) int {
+// code returns the protocol's word for a refusal, or for none.
+func code(over bool) rls.RateLimitResponse_Code {
+	if over {
+		return rls.RateLimitResponse_OVER_LIMIT
+	}
+	return rls.RateLimitResponse_OK
+}
+
+// answer writes the policy's own answer to d, and returns its HTTP status.
+func (e *encoder) answer(c *contract.Contract, d *core.Decision) int {
 	a, ok := c.Answer(d, nil)
 	if d.Outcome == core.Usage {
 		a, ok = c.Usage(d, nil), true
 	}
 	if ok {
-		addHeader(r, "Content-Type", a.ContentType)
-		r.RawBody = a.Body
+		e.header("Content-Type", a.ContentType)
+		e.bytes(replyBody, a.Body)
 	}
 	return a.Status
 }
 
-func addHeader(r *rls.RateLimitResponse, name, value string) {
-	r.ResponseHeadersToAdd = append(r.ResponseHeadersToAdd, &envoy.HeaderValue{Key: name, Value: value})
+// header writes a header of the response that the client gets.
+func (e *encoder) header(name, value string) {
+	h := e.open(replyHeaders)
+	e.text(headerKey, name)
+	e.text(headerValue, value)
+	e.close(h)
+}
+
+// status tells how the limit stands that d speaks of.
+func (e *encoder) status(c *contract.Contract, d *core.Decision) {
+	s := e.open(replyStatuses)
+	defer func() { e.close(s) }()
+	e.number(statusCode, uint64(code(refuses(d))))
+	charge := c.Speaker(d)
+	if charge == nil {
+		return
+	}
+	e.limit(d.Policy, charge)
+	e.number(statusRemaining, uint64(whole(charge, charge.Remaining())))
+	if seconds, ok := contract.Reset(d, charge); ok {
+		reset := e.open(statusReset)
+		e.number(durationSeconds, uint64(seconds))
+		e.close(reset)
+	}
+}
+
+// limit tells charge's limit.
+func (e *encoder) limit(p *core.Policy, charge *core.Charge) {
+	l := termsOf(p, charge)
+	start := e.open(statusLimit)
+	e.number(limitRequests, uint64(l.requests))
+	e.number(limitUnit, uint64(l.unit))
+	e.text(limitName, charge.Limit.Name)
+	if l.units > 1 {
+		multiplier := e.open(limitMultiplier)
+		e.number(wrapped, uint64(l.units))
+		e.close(multiplier)
+	}
+	e.close(start)
 }
 
 // refuses reports whether the request of d must not go on: a refusal, or an
@@ -100,24 +177,6 @@ func before(d, lead *core.Decision) bool {
 		return r == nil && s != nil
 	}
 	return r.Wait > s.Wait
-}
-
-// standing tells how the limit stands that d speaks of.
-func standing(c *contract.Contract, d *core.Decision) *rls.RateLimitResponse_DescriptorStatus {
-	s := &rls.RateLimitResponse_DescriptorStatus{Code: rls.RateLimitResponse_OK}
-	if refuses(d) {
-		s.Code = rls.RateLimitResponse_OVER_LIMIT
-	}
-	charge := c.Speaker(d)
-	if charge == nil {
-		return s
-	}
-	s.CurrentLimit = currentLimit(d.Policy, charge)
-	s.LimitRemaining = whole(charge, charge.Remaining())
-	if seconds, ok := contract.Reset(d, charge); ok {
-		s.DurationUntilReset = &durationpb.Duration{Seconds: seconds}
-	}
-	return s
 }
 
 // whole returns n of charge's scale in whole units, as far as the protocol can

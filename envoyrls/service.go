@@ -28,14 +28,14 @@ var errTooMany = status.Error(codes.ResourceExhausted, fmt.Sprintf("%d requests 
 
 // A service answers calls by an app's policies.
 type service struct {
-	rls.UnimplementedRateLimitServiceServer
 	app   *caddymodule.App
 	stays *stays
 	ttl   time.Duration // of stays
 }
 
-// ShouldRateLimit implements rls.RateLimitServiceServer.
-func (s *service) ShouldRateLimit(ctx context.Context, r *rls.RateLimitRequest) (*rls.RateLimitResponse, error) {
+// answer answers ShouldRateLimit, with a reply or an *rls.RateLimitResponse. When
+// it has returned nobody refers to r.
+func (s *service) answer(ctx context.Context, r *rls.RateLimitRequest) (any, error) {
 	if err := check(r); err != nil {
 		return nil, err
 	}
@@ -64,10 +64,10 @@ func (s *service) ShouldRateLimit(ctx context.Context, r *rls.RateLimitRequest) 
 	case err != nil:
 		return nil, status.Error(codes.Unavailable, err.Error())
 	case rest == nil:
-		return reply(contract, c.decisions, core.ID{}), nil
+		return newReply(contract, c.decisions, core.ID{}), nil
 	}
 	id := s.await(ctx, rest)
-	return reply(contract, c.decisions, id), nil
+	return newReply(contract, c.decisions, id), nil
 }
 
 // await keeps rest until Envoy tells its end, and returns the id under which

@@ -4,7 +4,6 @@ import (
 	"math"
 
 	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
-	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/weirhq/weir/core"
 )
@@ -29,36 +28,39 @@ var calendarUnits = map[string]rls.RateLimitResponse_RateLimit_Unit{
 	"year":  rls.RateLimitResponse_RateLimit_YEAR,
 }
 
-// currentLimit tells charge's limit in the protocol's terms: so many requests in
-// so many units. A bucket is told by what drains from it. A hold has no unit.
-func currentLimit(p *core.Policy, charge *core.Charge) *rls.RateLimitResponse_RateLimit {
-	l := charge.Limit
-	out := &rls.RateLimitResponse_RateLimit{Name: l.Name, RequestsPerUnit: whole(charge, charge.Max)}
-	switch l.Kind {
-	case core.Bucket:
-		out.RequestsPerUnit = whole(charge, charge.Rate)
-		setWindow(out, l.Length)
-	case core.Rolling, core.Fixed:
-		setWindow(out, l.Length)
-	case core.Calendar:
-		out.Unit = calendarUnits[p.Config.Limits[l.Index].Unit]
-	}
-	return out
+// Terms are a limit in the protocol's words: so many requests in so many units.
+// A hold has no unit.
+type terms struct {
+	requests uint32
+	unit     rls.RateLimitResponse_RateLimit_Unit
+	units    uint32
 }
 
-// setWindow tells a window of length µs as a number of the longest unit that it
+// termsOf returns charge's limit in the protocol's terms. A bucket is told by what
+// drains from it.
+func termsOf(p *core.Policy, charge *core.Charge) terms {
+	l := charge.Limit
+	requests := whole(charge, charge.Max)
+	switch l.Kind {
+	case core.Bucket:
+		return window(whole(charge, charge.Rate), l.Length)
+	case core.Rolling, core.Fixed:
+		return window(requests, l.Length)
+	case core.Calendar:
+		return terms{requests, calendarUnits[p.Config.Limits[l.Index].Unit], 1}
+	}
+	return terms{requests: requests}
+}
+
+// window tells a window of length µs as a number of the longest unit that it
 // is a multiple of. Parts of a second are rounded up: who keeps to what is told
 // is never refused.
-func setWindow(out *rls.RateLimitResponse_RateLimit, length int64) {
+func window(requests uint32, length int64) terms {
 	seconds := max(1, (length+999_999)/1_000_000)
 	for _, u := range units {
-		if seconds%u.seconds != 0 {
-			continue
+		if seconds%u.seconds == 0 {
+			return terms{requests, u.unit, uint32(min(seconds/u.seconds, math.MaxUint32))}
 		}
-		out.Unit = u.unit
-		if n := seconds / u.seconds; n > 1 {
-			out.UnitMultiplier = wrapperspb.UInt32(uint32(min(n, math.MaxUint32)))
-		}
-		return
 	}
+	return terms{requests: requests} // never: every second is a multiple of one
 }

@@ -20,6 +20,7 @@ import (
 	"runtime"
 	"slices"
 	"text/tabwriter"
+	"time"
 )
 
 // least is the ratio that the project promises.
@@ -63,18 +64,18 @@ func bench(caddy string, rounds, calls int) error {
 	if err != nil {
 		return err
 	}
-	rates := make([][]float64, len(servers))
+	results := make([][]result, len(servers))
 	for round := range rounds {
 		for i := range servers {
-			rate, err := servers[i].measure(dir, calls)
+			r, err := servers[i].measure(dir, calls)
 			if err != nil {
 				return fmt.Errorf("%s: %w", servers[i].name, err)
 			}
-			rates[i] = append(rates[i], rate)
+			results[i] = append(results[i], r)
 		}
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, rounds)
 	}
-	return report(servers, rates)
+	return report(servers, results)
 }
 
 // ready reports what this machine lacks.
@@ -92,14 +93,19 @@ func ready() error {
 
 // report prints a line each, and fails where Weir is slower than promised. The
 // first server is what the others are compared with.
-func report(servers []server, rates [][]float64) error {
+func report(servers []server, results [][]result) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "calls/s\tof the constant's\tfrom\tto\t  \twhat\t")
+	fmt.Fprintln(w, "calls/s\tof the constant's\tfrom\tto\tCPU µs/call\t  \twhat\t")
 	var slow error
+	var first float64
 	for i, s := range servers {
-		rate := median(rates[i])
-		ratio := rate / median(rates[0])
-		fmt.Fprintf(w, "%.0f\t%.3f\t%.0f\t%.0f\t  \t%s\t\n", rate, ratio, rates[i][0], rates[i][len(rates[i])-1], s.name)
+		rates, cpu := medians(results[i])
+		rate := rates[len(rates)/2]
+		if i == 0 {
+			first = rate
+		}
+		ratio := rate / first
+		fmt.Fprintf(w, "%.0f\t%.3f\t%.0f\t%.0f\t%.2f\t  \t%s\t\n", rate, ratio, rates[0], rates[len(rates)-1], float64(cpu)/1000, s.name)
 		if s.promised && ratio < least {
 			slow = fmt.Errorf("%s: %.3f of the constant's speed, less than %.2f", s.name, ratio, least)
 		}
@@ -108,8 +114,13 @@ func report(servers []server, rates [][]float64) error {
 	return slow
 }
 
-// median sorts values and returns the middle one.
-func median(values []float64) float64 {
-	slices.Sort(values)
-	return values[len(values)/2]
+// medians returns the rates, sorted, and the median of the processor times.
+func medians(results []result) (rates []float64, cpu time.Duration) {
+	times := make([]time.Duration, len(results))
+	for i, r := range results {
+		rates, times[i] = append(rates, r.rate), r.cpu
+	}
+	slices.Sort(rates)
+	slices.Sort(times)
+	return rates, times[len(times)/2]
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
@@ -66,35 +68,55 @@ func want(r *rls.RateLimitResponse, code rls.RateLimitResponse_Code, headers int
 	return nil
 }
 
-// measure runs the server and returns how many calls a second it answered.
-func (s *server) measure(dir string, calls int) (float64, error) {
+// A result is what one measurement of a server found.
+type result struct {
+	rate float64       // calls a second
+	cpu  time.Duration // that the server used for a call
+}
+
+// measure runs the server under load.
+func (s *server) measure(dir string, calls int) (r result, err error) {
 	cmd := exec.Command("taskset", append([]string{"-c", "0"}, s.argv...)...)
 	cmd.Env = append(os.Environ(), append(s.env, "GOMAXPROCS=1")...)
 	if os.Getenv("WEIR_BENCH_LOG") != "" {
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	}
 	if err := cmd.Start(); err != nil {
-		return 0, err
+		return r, err
 	}
 	defer func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	}()
 	if _, err := s.ask(); err != nil {
-		return 0, err
+		return r, err
 	}
 	if _, err := load(dir, s.address, calls/10); err != nil { // warms up
-		return 0, err
+		return r, err
 	}
-	rate, err := load(dir, s.address, calls)
-	if err != nil {
-		return 0, err
+	before := used(cmd.Process.Pid)
+	if r.rate, err = load(dir, s.address, calls); err != nil {
+		return r, err
 	}
+	r.cpu = (used(cmd.Process.Pid) - before) / time.Duration(calls)
 	answer, err := s.ask()
 	if err != nil {
-		return 0, err
+		return r, err
 	}
-	return rate, s.right(answer)
+	return r, s.right(answer)
+}
+
+// used returns the processor time that a process has used; 0 where the system
+// does not tell.
+func used(pid int) (sum time.Duration) {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	for _, path := range threads {
+		text, _ := os.ReadFile(path)
+		ran, _, _ := strings.Cut(string(text), " ")
+		n, _ := strconv.ParseInt(ran, 10, 64)
+		sum += time.Duration(n)
+	}
+	return sum
 }
 
 // ask waits for the server, and returns its answer to the message.
