@@ -196,8 +196,16 @@ func (s Scope) String() string { return hex128(s.Hi, s.Lo) }
 func (id ID) String() string { return hex128(id.Hi, id.Lo) }
 
 func hex128(hi, lo uint64) string {
-	var b [16]byte
-	binary.BigEndian.PutUint64(b[:8], hi)
-	binary.BigEndian.PutUint64(b[8:], lo)
-	return hex.EncodeToString(b[:])
+	var b [32]byte
+	return string(appendHex128(b[:0], hi, lo))
+}
+
+// Append appends the id as String returns it.
+func (id ID) Append(b []byte) []byte { return appendHex128(b, id.Hi, id.Lo) }
+
+func appendHex128(b []byte, hi, lo uint64) []byte {
+	var raw [16]byte
+	binary.BigEndian.PutUint64(raw[:8], hi)
+	binary.BigEndian.PutUint64(raw[8:], lo)
+	return hex.AppendEncode(b, raw[:])
 }

@@ -25,8 +25,8 @@ func (codec) Name() string { return "proto" }
 
 // Marshal implements encoding.CodecV2.
 func (codec) Marshal(v any) (mem.BufferSlice, error) {
-	if r, ok := v.(reply); ok {
-		return mem.BufferSlice{mem.SliceBuffer(r)}, nil
+	if r, ok := v.(*reply); ok {
+		return mem.BufferSlice{mem.NewBuffer((*[]byte)(r), replies)}, nil
 	}
 	return protobuf.Marshal(v)
 }
@@ -34,7 +34,7 @@ func (codec) Marshal(v any) (mem.BufferSlice, error) {
 // Unmarshal implements encoding.CodecV2.
 func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 	if q, ok := v.(*question); ok {
-		if q.read(string(data.Materialize())) {
+		if q.read(text(data)) {
 			return nil
 		}
 		q.forget()
@@ -50,6 +50,14 @@ func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 		return err
 	}
 	return proto.Unmarshal(repaired, message)
+}
+
+// text returns a message's bytes.
+func text(data mem.BufferSlice) string {
+	if len(data) == 1 {
+		return string(data[0].ReadOnlyData())
+	}
+	return string(data.Materialize())
 }
 
 // repair appends to out a message in wire format, with valid texts; ok is false

@@ -18,14 +18,19 @@ func (e *encoder) tag(field protowire.Number, wire protowire.Type) {
 	e.out = protowire.AppendTag(e.out, field, wire)
 }
 
+// name writes a string field whose value is UTF-8 for sure.
+func (e *encoder) name(field protowire.Number, value string) {
+	e.tag(field, protowire.BytesType)
+	e.out = protowire.AppendString(e.out, value)
+}
+
 // text writes a string field. Bytes that are no UTF-8, which no string may have,
 // are written as U+FFFD.
 func (e *encoder) text(field protowire.Number, value string) {
 	if !utf8.ValidString(value) {
 		value = strings.ToValidUTF8(value, "\uFFFD")
 	}
-	e.tag(field, protowire.BytesType)
-	e.out = protowire.AppendString(e.out, value)
+	e.name(field, value)
 }
 
 // bytes writes a bytes field, unless it is empty.

@@ -28,10 +28,10 @@ func (e *encoder) numberMember(key string, value float64) {
 	e.close(entry)
 }
 
-// openMember begins a member of a Struct, and its value.
+// openMember begins a member of a Struct, and its value. The key is UTF-8.
 func (e *encoder) openMember(key string) (entry, value int) {
 	entry = e.open(structFields)
-	e.text(entryKey, key)
+	e.name(entryKey, key)
 	return entry, e.open(entryValue)
 }
 

@@ -19,7 +19,8 @@ func (e *encoder) metadata(c *contract.Contract, d *core.Decision, id core.ID, s
 		e.stringMember("limit", charge.Limit.Name)
 	}
 	if id != (core.ID{}) {
-		e.stringMember(MetadataID, id.String())
+		var text [32]byte
+		e.stringMember(MetadataID, string(id.Append(text[:0])))
 	}
 	if id := d.SubjectID(); id != "" {
 		e.subject(d, id)

@@ -10,10 +10,6 @@ import (
 	"github.com/weirhq/weir/core/contract"
 )
 
-// A reply is a RateLimitResponse in wire format. Replies are written as they go
-// out, because messages of protobuf cost several times what deciding does.
-type reply []byte
-
 // The fields of RateLimitResponse, of its DescriptorStatus and RateLimit, and of
 // the headers', durations' and wrappers' messages.
 const (
@@ -39,25 +35,32 @@ const (
 	wrapped         protowire.Number = 1
 )
 
-// usualReply is how long a reply is that tells of two limits, in bytes.
-const usualReply = 640
-
 // unlimited returns the reply to n descriptors that nothing limits.
-func unlimited(n int) reply {
-	e := encoder{}
+func unlimited(n int) *reply {
+	b := replies.Get(0)
+	e := encoder{out: *b}
 	e.number(replyCode, uint64(rls.RateLimitResponse_OK))
 	for range n {
 		s := e.open(replyStatuses)
 		e.number(statusCode, uint64(rls.RateLimitResponse_OK))
 		e.close(s)
 	}
-	return e.out
+	*b = e.out
+	return (*reply)(b)
 }
 
 // newReply tells the decisions as the contract has it, and the id of their stay,
 // zero for none.
-func newReply(c *contract.Contract, decisions []*core.Decision, id core.ID) reply {
-	e := encoder{out: make([]byte, 0, usualReply)}
+func newReply(c *contract.Contract, decisions []*core.Decision, id core.ID) *reply {
+	b := replies.Get(0)
+	e := encoder{out: *b}
+	e.tell(c, decisions, id)
+	*b = e.out
+	return (*reply)(b)
+}
+
+// tell writes what newReply tells.
+func (e *encoder) tell(c *contract.Contract, decisions []*core.Decision, id core.ID) {
 	lead := leading(decisions)
 	over := refuses(lead)
 	e.number(replyCode, uint64(code(over)))
@@ -76,7 +79,6 @@ func newReply(c *contract.Contract, decisions []*core.Decision, id core.ID) repl
 		id = lead.ID
 	}
 	e.metadata(c, lead, id, status)
-	return e.out
 }
 
 // code returns the protocol's word for a refusal, or for none.
@@ -103,7 +105,7 @@ func (e *encoder) answer(c *contract.Contract, d *core.Decision) int {
 // header writes a header of the response that the client gets.
 func (e *encoder) header(name, value string) {
 	h := e.open(replyHeaders)
-	e.text(headerKey, name)
+	e.name(headerKey, name)
 	e.text(headerValue, value)
 	e.close(h)
 }
@@ -132,7 +134,7 @@ func (e *encoder) limit(p *core.Policy, charge *core.Charge) {
 	start := e.open(statusLimit)
 	e.number(limitRequests, uint64(l.requests))
 	e.number(limitUnit, uint64(l.unit))
-	e.text(limitName, charge.Limit.Name)
+	e.name(limitName, charge.Limit.Name)
 	if l.units > 1 {
 		multiplier := e.open(limitMultiplier)
 		e.number(wrapped, uint64(l.units))

@@ -177,7 +177,7 @@ func TestReply(t *testing.T) {
 				}
 				id := core.ID{Lo: uint64(i % 2)} // of a stay, now and then
 				want, got := slowReply(c, asked.decisions, id), new(rls.RateLimitResponse)
-				if err := proto.Unmarshal(newReply(c, asked.decisions, id), got); err != nil {
+				if err := proto.Unmarshal(*newReply(c, asked.decisions, id), got); err != nil {
 					t.Fatalf("call %d: %v", i, err)
 				}
 				if !proto.Equal(got, want) {
@@ -192,7 +192,7 @@ func TestReply(t *testing.T) {
 		}
 	}
 	got := new(rls.RateLimitResponse)
-	if err := proto.Unmarshal(unlimited(3), got); err != nil || !proto.Equal(got, slowUnlimited(3)) {
+	if err := proto.Unmarshal(*unlimited(3), got); err != nil || !proto.Equal(got, slowUnlimited(3)) {
 		t.Errorf("%v, %v", got, err)
 	}
 }

@@ -19,13 +19,18 @@ func (c *constant) ShouldRateLimit(context.Context, *rls.RateLimitRequest) (*rls
 	return c.answer, nil
 }
 
-// serveConstant serves at the address, with gRPC as it is by default.
-func serveConstant(address string) error {
+// serveConstant serves at the address, with gRPC as it is by default, or with the
+// options that Weir has.
+func serveConstant(address string, same bool) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
 	}
-	s := grpc.NewServer()
+	var options []grpc.ServerOption
+	if same { // as envoyrls.Door
+		options = append(options, grpc.NumStreamWorkers(256), grpc.MaxConcurrentStreams(256))
+	}
+	s := grpc.NewServer(options...)
 	rls.RegisterRateLimitServiceServer(s, &constant{answer: &rls.RateLimitResponse{
 		OverallCode: rls.RateLimitResponse_OK,
 		Statuses:    []*rls.RateLimitResponse_DescriptorStatus{{Code: rls.RateLimitResponse_OK}},

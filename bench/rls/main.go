@@ -32,9 +32,10 @@ func main() {
 	calls := flag.Int("calls", 150_000, "calls of one measurement")
 	caddy := flag.String("caddy", "", "the program to measure; built from this repository if empty")
 	constant := flag.String("constant", "", "serve the constant at this address, and nothing else")
+	same := flag.Bool("same", false, "serve the constant with Weir's options for gRPC")
 	flag.Parse()
 	if *constant != "" {
-		log.Fatal(serveConstant(*constant))
+		log.Fatal(serveConstant(*constant, *same))
 	}
 	if err := bench(*caddy, *rounds, *calls); err != nil {
 		log.Fatal(err)
