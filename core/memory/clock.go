@@ -9,16 +9,21 @@ import (
 // unset is an offset that nobody has determined yet.
 const unset = math.MinInt64
 
-// clock returns the store's time at the door's time now. Steady time continues
-// from no earlier than the newest time in the snapshot, so that what was
-// charged before a restart is never in the future.
+// clock returns the store's time at the door's time now. Steady time goes on
+// from the newest in the snapshot, after what has passed since by the wall
+// clock: what was charged before a restart is never in the future, and is no
+// older because the wall clock was set right while the process ran.
 func (s *Store) clock(now core.Instant) core.Instant {
 	offset := s.offset.Load()
 	if offset == unset {
-		s.offset.CompareAndSwap(unset, max(0, s.saved.last.Steady-now.Steady))
+		s.offset.CompareAndSwap(unset, s.saved.resume(now)-now.Steady)
 		offset = s.offset.Load()
 	}
 	now.Steady += offset
+	if s.first.Load() == nil {
+		first := now
+		s.first.CompareAndSwap(nil, &first)
+	}
 	return now
 }
 
@@ -26,7 +31,7 @@ func (s *Store) clock(now core.Instant) core.Instant {
 // that held is held.
 func (s *Store) see(held locks, now core.Instant) {
 	for rest := held.shards; rest != 0; rest &= rest - 1 {
-		s.shards[trailing(rest)].seen.see(now)
+		s.shards[trailing(rest)].see(now)
 	}
 	if held.ledger {
 		s.ledger.see(now)
@@ -35,24 +40,81 @@ func (s *Store) see(held locks, now core.Instant) {
 
 // A seen is what a part of the store knows of the clocks.
 type seen struct {
-	// last is the reading of the greatest steady time: the present.
+	// last is the reading of the greatest steady time, and of several the
+	// furthest: the present.
 	last core.Instant
-	// wall is the furthest that the wall clock was: last.Wall, or at most
-	// maxStepBack later if it was set back. If it was further ahead than that
-	// it was wrong, and is forgotten.
+	// wall is up to when windows may have been dropped because they were over:
+	// new cells get no earlier one.
 	wall int64
 }
 
-// see notes that it has been now.
-func (s *seen) see(now core.Instant) { s.join(seen{now, now.Wall}) }
+// resume returns the steady time at the first reading after a restart. Its
+// steady part is what the wall clock showed when the process began, and what has
+// passed since.
+func (s *seen) resume(now core.Instant) int64 {
+	if *s == (seen{}) {
+		return now.Steady
+	}
+	return s.last.Steady + max(0, now.Steady-s.last.Wall)
+}
+
+// see notes that it has been now. It drops nothing on account of that.
+func (s *seen) see(now core.Instant) { s.join(seen{last: now}) }
 
 // join notes what another part has seen.
 func (s *seen) join(o seen) {
-	if o.last.Steady >= s.last.Steady {
+	if d := o.last.Steady - s.last.Steady; d > 0 || d == 0 && o.last.Wall > s.last.Wall {
 		s.last = o.last
 	}
 	s.wall = max(s.wall, o.wall)
-	if s.wall-s.last.Wall > maxStepBack {
-		s.wall = s.last.Wall
+}
+
+const (
+	// maxStepBack in µs is how far before its first reading the wall clock may
+	// be set back until that is taken for a mistake, which the windows of new
+	// cells had better not follow.
+	maxStepBack = 60 * 60 * 1_000_000
+	// believed in µs of steady clock is how long the wall clock must have been
+	// ahead before windows are dropped on its account.
+	believed = 60 * 60 * 1_000_000
+)
+
+// A belief is how far the wall clock can be trusted: it may be set ahead by
+// mistake, and back again. It goes at the pace of the steady clock, follows the
+// wall clock back at once, and ahead only when that has been there for a while.
+type belief struct {
+	begun  bool
+	first  int64 // the reading of the wall clock that it began with
+	offset int64 // of the believed wall clock from the door's steady one
+	// While the wall clock is ahead: the least offset since then.
+	ahead bool
+	least int64
+	since int64 // steady clock
+}
+
+// begin begins the belief with a reading.
+func (b *belief) begin(now core.Instant) {
+	*b = belief{begun: true, first: now.Wall, offset: now.Wall - now.Steady}
+}
+
+// mistaken reports whether now shows that what the belief began with was a
+// mistake.
+func (b *belief) mistaken(now core.Instant) bool {
+	return b.begun && now.Wall < b.first-maxStepBack
+}
+
+// see takes a reading, and returns what to believe of the wall clock.
+func (b *belief) see(now core.Instant) int64 {
+	switch offset := now.Wall - now.Steady; {
+	case offset <= b.offset:
+		b.offset, b.ahead = offset, false
+	case !b.ahead:
+		b.ahead, b.least, b.since = true, offset, now.Steady
+	default:
+		b.least = min(b.least, offset)
+		if now.Steady-b.since >= believed {
+			b.offset, b.ahead = b.least, false
+		}
 	}
+	return b.offset + now.Steady
 }

@@ -30,7 +30,7 @@ func TestOperations(t *testing.T) {
 			s := New(Options{Shards: 1})
 			return s, s.Open()
 		case 1:
-			s := &swept{Store: New(Options{})}
+			s := &swept{Store: New(Options{}), every: 5}
 			return s, s.Open()
 		}
 		s := New(Options{})
@@ -55,11 +55,12 @@ func TestHistories(t *testing.T) {
 // A swept store is swept after every few operations, which nobody can tell.
 type swept struct {
 	*Store
-	n int
+	every int64
+	n     atomic.Int64
 }
 
 func (s *swept) sweepSometimes() {
-	if s.n++; s.n%5 == 0 {
+	if s.n.Add(1)%s.every == 0 {
 		s.sweep(s.present(), nil)
 	}
 }

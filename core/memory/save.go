@@ -107,7 +107,7 @@ func (s *Store) encodeLimits(w *snapshotWriter) {
 // with their response ended with the process.
 func (s *Store) encodeCells(w *snapshotWriter, sh *shard, now core.Instant) {
 	for key, cell := range sh.cells {
-		if l, _ := s.limits.get(key.limit); l.Kind == core.Hold || cell.Idle(now) {
+		if l, _ := s.limits.get(key.limit); l.Kind == core.Hold || cell.Idle(sh.past(now)) {
 			continue
 		}
 		w.key(key)

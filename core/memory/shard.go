@@ -16,22 +16,19 @@ type cellKey struct {
 
 func keyOf(c *core.Charge) cellKey { return cellKey{c.Limit.ID, c.Scope} }
 
-// maxStepBack in µs is how far the wall clock may be set back without giving
-// new cells an earlier window than the shard has seen. If it was further ahead
-// than this it was wrong, and windows that nobody is in yet had better be right.
-const maxStepBack = 60 * 60 * 1_000_000
-
 // maxResets is how many resets a shard remembers; of more, none before. What is
 // forgotten is that a reservation from before the reset is not to be refunded.
 const maxResets = 1 << 10
 
 // A shard has the cells of some scopes.
 type shard struct {
-	total *atomic.Int64 // cells of all shards
+	total *atomic.Int64                 // cells of all shards
+	first *atomic.Pointer[core.Instant] // the store's first reading
 
 	mu        sync.Mutex // guards what follows
 	cells     map[cellKey]core.Cell
 	overrides map[core.Scope]core.Attributes
+	belief    belief
 	resets    map[cellKey]uint64 // cells that were reset, and when by the store's epoch
 	seen      seen
 	peak      int // the most cells since the map was made
@@ -72,14 +69,38 @@ func (sh *shard) emptied(key cellKey, epoch uint64) {
 	sh.resets[key] = epoch
 }
 
+// see notes that it has been now. It requires that mu is held.
+func (sh *shard) see(now core.Instant) {
+	b := &sh.belief
+	first := sh.first.Load()
+	switch {
+	case first == nil: // now is from before a restart
+		sh.seen.see(now)
+		return
+	case b.mistaken(now):
+		b.begin(now)
+		sh.seen.wall = min(sh.seen.wall, now.Wall)
+	case !b.begun:
+		b.begin(*first)
+		if sh.seen.wall-first.Wall > maxStepBack {
+			sh.seen.wall = first.Wall
+		}
+	}
+	sh.seen.join(seen{now, b.see(now)})
+}
+
+// past returns the time by which cells are dropped that are idle then.
+func (sh *shard) past(now core.Instant) core.Instant {
+	return core.Instant{Wall: sh.seen.wall, Steady: now.Steady}
+}
+
 // fresh returns a cell for c that is not there yet, and is not put there. Where
-// the wall clock was set back by at most maxStepBack, it has seen the time
-// before, so that a cell that was dropped is not counted anew in an earlier
-// window. It requires that mu is held.
+// the wall clock was set back to before windows that may have been dropped, the
+// cell has seen the time of those, so that it does not count in one anew. It
+// requires that mu is held.
 func (sh *shard) fresh(now core.Instant, c *core.Charge) core.Cell {
 	cell := core.NewCell(c.Limit)
-	back := sh.seen.wall - now.Wall
-	if back <= 0 || back > maxStepBack || c.Limit.Kind != core.Fixed && c.Limit.Kind != core.Calendar {
+	if sh.seen.wall <= now.Wall || c.Limit.Kind != core.Fixed && c.Limit.Kind != core.Calendar {
 		return cell
 	}
 	before := *c

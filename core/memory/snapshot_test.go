@@ -227,6 +227,25 @@ func TestSaveAfterClockAhead(t *testing.T) {
 	}
 }
 
+// A snapshot that is written while the wall clock is ahead has the windows that
+// are live all the same.
+func TestSaveWhileClockAhead(t *testing.T) {
+	for name, ahead := range clocksAhead {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			l := limitOf(1, core.Fixed, "fixed")
+			s := New(Options{Dir: dir})
+			takeAt(t, s, 0, 0, charges(alice, 1000, l))
+			takeAt(t, s, ahead, 1, charges(bob, 1, l))
+			must(t, s.Close())
+			s = newStore(t, Options{Dir: dir})
+			if takeAt(t, s, 1, 2, charges(alice, 1, l)).Admitted {
+				t.Error("a live window was lost")
+			}
+		})
+	}
+}
+
 func TestOlderSnapshot(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, SnapshotName)

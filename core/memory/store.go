@@ -44,7 +44,8 @@ type Store struct {
 	limits    limitTable
 
 	phase  atomic.Uint32
-	offset atomic.Int64 // added to the steady clock; unset until it is known
+	first  atomic.Pointer[core.Instant] // the first reading that the store was given
+	offset atomic.Int64                 // added to the steady clock; unset until it is known
 
 	mu      sync.Mutex // guards opening and closing, and what follows
 	err     error      // why opening failed
@@ -65,7 +66,7 @@ func New(o Options) *Store {
 		s.maxCells = 1 << 24
 	}
 	for i := range s.shards {
-		s.shards[i].total = &s.cells
+		s.shards[i].total, s.shards[i].first = &s.cells, &s.first
 	}
 	s.offset.Store(unset)
 	s.ledger.init(&s.limits)

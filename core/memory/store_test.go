@@ -16,6 +16,10 @@ func TestStoreOfOneShard(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) core.Store { return newStore(t, Options{Shards: 1}) })
 }
 
+func TestStoreSwept(t *testing.T) {
+	storetest.Run(t, func(t testing.TB) core.Store { return &swept{Store: newStore(t, Options{}), every: 2} })
+}
+
 // A lease ends on the store's steady clock, which may be ahead of the door's
 // after a restart; people are told when that is on theirs.
 func TestLeaseExpiresOnWallClock(t *testing.T) {

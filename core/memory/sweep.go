@@ -85,16 +85,18 @@ func (s *Store) sweep(now core.Instant, stop <-chan struct{}) {
 	s.receipts.turn(now.Steady)
 }
 
-// sweep drops the cells that are idle at now, which the shard has seen then: a
-// request whose clock was read before does not count anew in a window that is
-// over. It lets others in after every batch.
+// sweep drops the cells that are idle at now, as far as its wall clock is
+// believed, which the shard has seen then: a request whose clock was read before
+// does not count anew in a window that is over. It lets others in after every
+// batch.
 func (sh *shard) sweep(now core.Instant) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	sh.seen.see(now)
+	sh.see(now)
+	past := sh.past(now)
 	seen := 0
 	for key, cell := range sh.cells {
-		if cell.Idle(now) {
+		if cell.Idle(past) {
 			sh.remove(key)
 		}
 		if seen++; seen%sweepBatch == 0 {

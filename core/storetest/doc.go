@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(testing.TB) core.Store) {
 			})
 		}
 	}
+	t.Run("Clocks", func(t *testing.T) { runClocks(t, open) })
 	t.Run("Traces", func(t *testing.T) { runTraces(t, open) })
 	t.Run("Histories", func(t *testing.T) {
 		Histories(t, 100, func() (core.Store, error) { return open(t), nil })
