@@ -70,6 +70,12 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "weir", New: func() caddy.Module { return new(App) }}
 }
 
+// UnmarshalJSON implements json.Unmarshaler: of mistakes it tells where they are.
+func (a *App) UnmarshalJSON(data []byte) error {
+	type plain App
+	return core.DecodeConfig(data, (*plain)(a))
+}
+
 // Provision implements caddy.Provisioner. It touches no store: this
 // configuration may only be validated, or rejected, while another one runs.
 func (a *App) Provision(ctx caddy.Context) (err error) {

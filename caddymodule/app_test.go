@@ -62,7 +62,7 @@ func TestConfigurations(t *testing.T) {
 		{"no directory for the state", `{"store": {"store": "memory"}}`, nil, "a directory is missing"},
 		{"a directory for nothing", `{"store": {"store": "memory", "volatile": true, "dir": "/tmp/x"}}`, nil, "volatile counters use no directory"},
 		{"an unknown placeholder", `{"store": {"store": "memory", "dir": "{env.NOT_THERE}/x"}}`, nil, "env.NOT_THERE"},
-		{"an unknown field", `{"storage": 1}`, nil, "unknown field"},
+		{"an unknown field", `{"storage": 1}`, nil, `storage: there is no such field; did you mean "store"?`},
 		{"a subject without an id", `{` + volatile + `, "directory": {"directory": "inline", "subjects": {"secret-key": {"plan": "pro"}}}}`, nil, "needs an id"},
 		{"a header from nowhere", `{` + volatile + `, "directory": {"directory": "http", "url": "http://localhost", "headers": {"X-Token": "{env.NOT_THERE}"}}}`, nil, "placeholder"},
 	}

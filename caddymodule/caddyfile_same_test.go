@@ -29,10 +29,17 @@ func policies(t *testing.T, config []byte) map[string]string {
 	t.Helper()
 	var c struct {
 		Apps struct {
-			Weir core.Config
+			Weir struct {
+				Policies map[string]core.PolicyConfig
+			}
 			HTTP struct {
 				Servers map[string]struct {
-					Routes []struct{ Handle []Handler }
+					Routes []struct {
+						Handle []struct {
+							Policy string
+							Define *core.PolicyConfig
+						}
+					}
 				}
 			}
 		}

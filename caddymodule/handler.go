@@ -60,6 +60,12 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.weir", New: func() caddy.Module { return new(Handler) }}
 }
 
+// UnmarshalJSON implements json.Unmarshaler: of mistakes it tells where they are.
+func (h *Handler) UnmarshalJSON(data []byte) error {
+	type plain Handler
+	return core.DecodeConfig(data, (*plain)(h))
+}
+
 // Provision implements caddy.Provisioner.
 func (h *Handler) Provision(ctx caddy.Context) error {
 	app, err := ctx.App("weir")

@@ -75,7 +75,7 @@ func TestCompileErrors(t *testing.T) {
 		{"mistyped attribute", limitJSON(`{"name":"a","kind":"fixed","window":"1m","max":5,"per":["{client_i}"]}`), at + `.per[0]: unknown attribute "{client_i}"; did you mean {client_ip}?`},
 		{"mistyped header", limitJSON(`{"name":"a","kind":"fixed","window":"1m","max":5,"per":["{headr.X}"]}`), at + `.per[0]: unknown attribute "{headr.X}"; did you mean {header.X}?`},
 		{"huge spending", limitJSON(`{"name":"a","kind":"fixed","window":"1m","max":10000000000,"cost":{"settled":true}}`), at + `.max: 10000000000 is larger than 9007199254, the most that settled costs can add up to`},
-		{"unknown field of a cost", limitJSON(`{"name":"a","kind":"fixed","window":"1m","max":5,"cost":{"amout":1}}`), `json: unknown field "amout"`},
+		{"unknown field of a cost", limitJSON(`{"name":"a","kind":"fixed","window":"1m","max":5,"cost":{"amout":1}}`), at + `.cost.amout: there is no such field; did you mean "amount"?`},
 		{"circle", limitJSON(`{"name":"a","kind":"fixed","window":"1m","max":5,"match":[{"limits":["b"]}]},{"name":"b","kind":"fixed","window":"1m","max":5,"match":[{"limits":["a"]}]}`), `policies.api.limits: limits match each other's requests in a circle: a, b`},
 		{"lower-case method", limitJSON(`{"name":"a","kind":"fixed","window":"1m","max":5,"match":[{"methods":["get"]}]}`), at + `.match[0].methods[0]: "get" is not a method in upper case`},
 		{"path without slash", limitJSON(`{"name":"a","kind":"fixed","window":"1m","max":5,"match":[{"paths":["v1/x"]}]}`), at + `.match[0].paths[0]: "v1/x" is not a path: it starts with a slash, or is *`},
@@ -98,9 +98,9 @@ func TestCompileErrors(t *testing.T) {
 		{"reserved attribute", `{"plans":{"default":{"plan":1}}}`, `policies.api.plans.default.plan: "plan" is what a subject has anyway; an attribute needs another name`},
 		{"usage without path", `{"usage":[{"body":"{}"}]}`, `policies.api.usage[0].paths: a usage answer needs a path, such as /usage`},
 		{"body limit", `{"body_limit":-1}`, `policies.api.body_limit: must be from 1 byte to 1 GiB`},
-		{"amount", limitJSON(`{"name":"a","kind":"fixed","window":"1m","max":"many"}`), `"many" is not a number from 0 to 9007199254740991, unlimited, or {subject.ATTRIBUTE}`},
-		{"factor", limitJSON(`{"name":"a","kind":"fixed","window":"1m","max":"{subject.requests} * 0"}`), `factor "0" must be above 0 and at most 1000000000`},
-		{"duration", limitJSON(`{"name":"a","kind":"fixed","window":"1 minute","max":1}`), `"1 minute" is not a duration such as 60s, 1m, 24h or 30d`},
+		{"amount", limitJSON(`{"name":"a","kind":"fixed","window":"1m","max":"many"}`), at + `.max: "many" is not a number from 0 to 9007199254740991, unlimited, or {subject.ATTRIBUTE}`},
+		{"factor", limitJSON(`{"name":"a","kind":"fixed","window":"1m","max":"{subject.requests} * 0"}`), at + `.max: factor "0" must be above 0 and at most 1000000000`},
+		{"duration", limitJSON(`{"name":"a","kind":"fixed","window":"1 minute","max":1}`), at + `.window: "1 minute" is not a duration such as 60s, 1m, 24h or 30d`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := compileJSON(t, tc.policy)

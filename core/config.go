@@ -160,13 +160,11 @@ type CostConfig struct {
 
 // UnmarshalJSON reads an object, or a number, which is the Amount.
 func (c *CostConfig) UnmarshalJSON(b []byte) error {
-	if err := json.Unmarshal(b, &c.Amount); err == nil {
-		return nil
+	if !bytes.HasPrefix(b, []byte("{")) {
+		return json.Unmarshal(b, &c.Amount)
 	}
 	type plain CostConfig
-	decoder := json.NewDecoder(bytes.NewReader(b))
-	decoder.DisallowUnknownFields()
-	return decoder.Decode((*plain)(c))
+	return DecodeConfig(b, (*plain)(c))
 }
 
 // HeadersConfig is a dialect of rate limit headers.

@@ -10,8 +10,14 @@ type ConfigError struct {
 	Err error
 }
 
-// Error returns "path: what was expected".
-func (e *ConfigError) Error() string { return e.Path + ": " + e.Err.Error() }
+// Error returns "path: what was expected"; of the whole configuration the path
+// is empty and left out.
+func (e *ConfigError) Error() string {
+	if e.Path == "" {
+		return e.Err.Error()
+	}
+	return e.Path + ": " + e.Err.Error()
+}
 
 // Unwrap returns Err.
 func (e *ConfigError) Unwrap() error { return e.Err }
