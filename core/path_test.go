@@ -57,8 +57,8 @@ func TestDefinitionPaths(t *testing.T) {
 func FuzzMatchPath(f *testing.F) {
 	f.Add("/a*b*/c/*", "/aab/c/d")
 	f.Fuzz(func(t *testing.T, pattern, p string) {
-		if len(pattern) > 20 || len(p) > 40 {
-			return
+		if len(pattern) > 20 || len(p) > 40 || strings.Count(pattern, "*") > 5 {
+			return // trying everything takes too long
 		}
 		want := slowMatch(pattern, p)
 		if without, ok := strings.CutSuffix(p, "/"); ok && without != "" && !strings.HasSuffix(pattern, "/") {
