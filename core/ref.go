@@ -33,7 +33,11 @@ type Ref struct {
 	path []string // of RefJSON
 }
 
-var preflightRef = Ref{Kind: RefHeader, Name: "Access-Control-Request-Method", Text: "header.Access-Control-Request-Method"}
+var (
+	methodRef    = Ref{Kind: RefMethod, Text: "method"}
+	pathRef      = Ref{Kind: RefPath, Text: "path"}
+	preflightRef = Ref{Kind: RefHeader, Name: "Access-Control-Request-Method", Text: "header.Access-Control-Request-Method"}
+)
 
 // prefixes of placeholders, with what Caddy's Caddyfile makes of its shorthands
 // in sites, so that a policy means the same wherever it stands.

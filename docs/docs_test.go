@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 	"github.com/weirhq/weir/caddymodule"
 	"github.com/weirhq/weir/core"
 	"github.com/weirhq/weir/envoyrls"
+	"github.com/weirhq/weir/envoyrls/bootstrap"
 )
 
 // root of the repository, from this directory.
@@ -165,6 +167,43 @@ func TestJSON(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestCommands runs the commands `caddy weir envoy` of the page about Envoy, on
+// its first Caddyfile.
+func TestCommands(t *testing.T) {
+	all := pages(t)
+	inTempDir(t)
+	n := 0
+	for i := range all {
+		if all[i].path != "docs/envoy.md" {
+			continue
+		}
+		fences, _ := all[i].fences(t)
+		for _, f := range fences {
+			if f.info == "caddyfile" && n == 0 {
+				n++
+				if err := os.WriteFile("Caddyfile", []byte(f.text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for line := range strings.Lines(f.text) {
+				if args, ok := strings.CutPrefix(line, "caddy weir envoy "); ok && f.info == "sh" {
+					n++
+					args, _, _ = strings.Cut(args, ">")
+					c := bootstrap.Command()
+					c.SetOut(io.Discard)
+					c.SetArgs(strings.Fields(args))
+					if err := c.Execute(); err != nil {
+						t.Errorf("%s: %v", f.String(), err)
+					}
+				}
+			}
+		}
+	}
+	if n < 3 {
+		t.Errorf("%d commands found", n)
 	}
 }
 

@@ -75,7 +75,7 @@ func (s *source) Several(a *core.Ref) bool {
 		return core.RepeatsParameter(query, a.Name)
 	case core.RefCookie:
 		line, _ := s.field("header.", "cookie")
-		return core.RepeatsCookie([]string{line}, a.Name)
+		return core.RepeatsCookie(strings.Split(line, ","), a.Name)
 	default:
 		return false
 	}

@@ -43,6 +43,7 @@ func CompileAt(prefix string, p *core.Policy) (*Contract, error) {
 	if err := errors.Join(k.errs...); err != nil {
 		return nil, err
 	}
+	c.possible = c.possibleStatuses(p)
 	return c, nil
 }
 

@@ -16,6 +16,7 @@ type Contract struct {
 	unknown   *denial
 	usage     []*body
 	challenge string // WWW-Authenticate of a 401, or empty
+	possible  map[core.Outcome][]int
 }
 
 // An Answer is a response that Weir gives itself.
