@@ -18,42 +18,75 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 )
 
-// envoy runs examples/envoy: Weir in this process, Envoy beside it, and returns
-// Envoy's address. Envoy is $WEIR_ENVOY, or the envoy on the PATH; where there
-// is none the test is skipped.
-func envoy(t *testing.T, people string, origin http.HandlerFunc) string {
+// A front is Envoy beside Weir in this process.
+type front struct {
+	t       *testing.T
+	address string // of Envoy
+	admin   string // of Caddy
+}
+
+// envoy runs examples/envoy before an origin.
+func envoy(t *testing.T, people string, origin http.HandlerFunc) *front {
 	t.Helper()
-	binary := os.Getenv("WEIR_ENVOY")
-	if binary == "" {
-		var err error
-		if binary, err = exec.LookPath("envoy"); err != nil {
-			if os.Getenv("CI") != "" {
-				t.Fatal("there is no envoy: run make setup")
-			}
-			t.Skip("there is no envoy; make setup installs one, and make test names it")
-		}
-	}
+	return envoyOf(t, "../examples/envoy/Caddyfile", "../examples/envoy/envoy.yaml", people, origin)
+}
+
+// envoyOf runs a Caddyfile here and an Envoy beside it, whose configurations
+// have the ports and the variables of examples/envoy. Envoy is $WEIR_ENVOY, or the
+// envoy on the PATH; where there is none the test is skipped.
+func envoyOf(t *testing.T, caddyfile, config, people string, origin http.HandlerFunc) *front {
+	t.Helper()
+	binary := envoyBinary(t)
 	up := httptest.NewServer(origin)
 	t.Cleanup(up.Close)
-	listen, admin, rls := freeAddress(t), freeAddress(t), freeAddress(t)
+	f := &front{t: t, address: freeAddress(t), admin: freeAddress(t)}
+	rls := freeAddress(t)
 	for name, value := range map[string]string{
-		"XDG_DATA_HOME": t.TempDir(), "WEIR_ADMIN": freeAddress(t), "WEIR_STATE": t.TempDir(),
+		"XDG_DATA_HOME": t.TempDir(), "WEIR_ADMIN": f.admin, "WEIR_STATE": t.TempDir(),
 		"WEIR_RLS_LISTEN": rls, "WEIR_SUBJECTS": subjects(t, people),
 	} {
 		t.Setenv(name, value)
 	}
-	runExample(t, "../examples/envoy/Caddyfile")
-	text, err := os.ReadFile("../examples/envoy/envoy.yaml")
+	t.Cleanup(func() { _ = caddy.Stop() })
+	f.runExample(caddyfile)
+	f.runEnvoy(binary, config, map[string]string{"8081": rls, "9000": up.Listener.Addr().String()})
+	return f
+}
+
+// envoyBinary returns the path of the real Envoy.
+func envoyBinary(t *testing.T) string {
+	t.Helper()
+	if binary := os.Getenv("WEIR_ENVOY"); binary != "" {
+		return binary
+	}
+	binary, err := exec.LookPath("envoy")
+	switch {
+	case err == nil:
+		return binary
+	case os.Getenv("CI") != "":
+		t.Fatal("there is no envoy: run make setup")
+	}
+	t.Skip("there is no envoy; make setup installs one, and make test names it")
+	return ""
+}
+
+// runEnvoy runs Envoy by a configuration, whose ports it replaces.
+func (f *front) runEnvoy(binary, from string, ports map[string]string) {
+	t := f.t
+	t.Helper()
+	text, err := os.ReadFile(from)
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := string(text)
-	for from, to := range map[string]string{"10000": listen, "9901": admin, "8081": rls, "9000": up.Listener.Addr().String()} {
-		_, port, _ := strings.Cut(to, ":")
-		config = strings.ReplaceAll(config, "port_value: "+from, "port_value: "+port)
+	admin := freeAddress(t)
+	ports["10000"], ports["9901"] = f.address, admin
+	var pairs []string
+	for port, to := range ports {
+		_, free, _ := strings.Cut(to, ":")
+		pairs = append(pairs, "port_value: "+port, "port_value: "+free)
 	}
 	path := filepath.Join(t.TempDir(), "envoy.yaml")
-	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(strings.NewReplacer(pairs...).Replace(string(text))), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
@@ -69,21 +102,21 @@ func envoy(t *testing.T, people string, origin http.HandlerFunc) string {
 			t.Log(log.String())
 		}
 	})
-	for range 200 {
+	for range 1200 { // a busy machine takes its time
 		if res, err := http.Get("http://" + admin + "/ready"); err == nil {
 			res.Body.Close()
 			if res.StatusCode == http.StatusOK {
-				return listen
+				return
 			}
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	t.Fatal("envoy is not ready")
-	return ""
 }
 
-// runExample runs a Caddyfile in this process.
-func runExample(t *testing.T, path string) {
+// runExample runs a Caddyfile in this process, in place of what runs.
+func (f *front) runExample(path string) {
+	t := f.t
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -97,7 +130,6 @@ func runExample(t *testing.T, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = caddy.Stop() })
 }
 
 // answer is what a client of Envoy gets.
@@ -148,18 +180,20 @@ func (a *answer) want(t *testing.T, status int, body string, fields ...string) {
 // TestEnvoy runs the pages' policies behind a real Envoy.
 func TestEnvoy(t *testing.T) {
 	var spoken atomic.Int64 // requests with a client's Weir-Cost
-	address := envoy(t, `{"k1":{"id":"org"},"k2":{"id":"org"},"free":{"id":"f","plan":"free"}}`, func(w http.ResponseWriter, r *http.Request) {
+	front := envoy(t, `{"k1":{"id":"org"},"k2":{"id":"org"},"free":{"id":"f","plan":"free"}}`, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Weir-Cost") != "" {
 			spoken.Add(1)
 		}
 		w.Header().Set("X-RateLimit-Limit", "the origin's")
 		w.Header().Set("Weir-Lease", "x")
+		w.Header().Set("Weir-Other", "x")
 		_, _ = io.WriteString(w, "hello")
 	})
+	address := front.address
 	t.Run("headshotpro", func(t *testing.T) {
 		for i := range 300 {
 			a := get(t, address, "headshotpro", "GET /api/v2/x?q", "Authorization", "Bearer "+[]string{"k1", "k2"}[i%2])
-			a.want(t, 200, "hello", "X-RateLimit-Limit", "300", "X-RateLimit-Remaining", strconv.Itoa(299-i), "Weir-Lease", "")
+			a.want(t, 200, "hello", "X-RateLimit-Limit", "300", "X-RateLimit-Remaining", strconv.Itoa(299-i), "Weir-Lease", "", "Weir-Other", "")
 		}
 		a := get(t, address, "headshotpro", "GET /", "Authorization", "Bearer k1")
 		a.want(t, 429, `{"success":false,"error":"Rate limit exceeded","code":"RATE_LIMIT_EXCEEDED"}`,
@@ -198,6 +232,7 @@ func TestEnvoy(t *testing.T) {
 		for range 20 {
 			a := get(t, address, "outfit", "POST /style_me", "X-API-Key", "k1")
 			a.want(t, 200, "hello", "X-RateLimit-Limit", "20", "X-RateLimit-Reset", "")
+			front.wantUsed("outfit", "concurrent", "k1", "0")
 		}
 		a := get(t, address, "outfit", "POST /style_me", "X-API-Key", "k2")
 		a.want(t, 429, "*", "Content-Type", "application/json", "X-RateLimit-Remaining", "0")

@@ -10,6 +10,8 @@ import (
 
 	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	"google.golang.org/grpc/codes"
+
+	"github.com/weirhq/weir/envoyrls"
 )
 
 // slots has a policy api of two slots until the response ends, two leases, and a
@@ -84,7 +86,8 @@ type usage struct {
 		Name string
 		Used json.Number
 	}
-	Leases []struct{ ID string }
+	Leases     []struct{ ID string }
+	Attributes map[string]json.RawMessage
 }
 
 // usageOf asks the admin API about a key.
@@ -371,4 +374,27 @@ func TestMixedCalls(t *testing.T) {
 		g.wantError(codes.InvalidArgument, "descriptor 1: a call asks, or tells of ends, not both", &rls.RateLimitRequest{Domain: "api", Descriptors: d})
 	}
 	g.wantUsed("k", "slots", "1")
+}
+
+// TestTooManyUnderWay: a request that cannot be remembered fails, and is charged
+// nothing.
+func TestTooManyUnderWay(t *testing.T) {
+	g := start(t, slots)
+	id := g.admit(post("/x", "k"))
+	free, err := envoyrls.TakePlaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.wantError(codes.ResourceExhausted, "requests are under way", &rls.RateLimitRequest{Domain: "api", Descriptors: []*descriptor{post("/x", "k")}})
+	g.want(ok, "api", entries("method", "GET", "path", "/", "header.x-api-key", "other"))
+	g.wantUsed("k", "slots", "1", "free", "1")
+	g.want(ok, "api", done(id))
+	g.admit(post("/x", "k"))
+	g.wantError(codes.ResourceExhausted, "", &rls.RateLimitRequest{Domain: "api", Descriptors: []*descriptor{post("/x", "k")}})
+	free()
+	for range 3 { // denied and unknown ones take no place for long
+		g.want(ok, "nowhere", post("/x", "k"))
+	}
+	g.admit(post("/x", "k"))
+	g.want(over, "api", post("/x", "k"))
 }
