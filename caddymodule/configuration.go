@@ -86,6 +86,7 @@ func (a *App) defineAll(value any) error {
 
 // defineIn defines a handler's policy.
 func (a *App) defineIn(handler map[string]any) error {
+	delete(handler, "handler") // the module's name
 	text, err := json.Marshal(handler)
 	if err != nil {
 		return err

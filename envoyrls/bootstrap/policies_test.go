@@ -286,7 +286,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"--config", good}, `name a policy; expected one of api`},
 		{[]string{"api", "--config", write(t, "Caddyfile", "{\n\tweir {\n\t\tpolicy api {\n\t\t\tlimitt x\n\t\t}\n\t}\n}\n")}, `Caddyfile:4: unknown directive "limitt" in a policy; did you mean "limit"?`},
 		{[]string{"api", "--config", write(t, "weir.json", "{\n\t\"apps\": {\n\t\t\"weir\": }\n}")}, `weir.json:3: config is not valid JSON`},
-		{[]string{"api", "--config", write(t, "weir.json", `{"apps": {"weir": {"policys": {}}}}`)}, `weir.json: apps.weir: json: unknown field "policys"`},
+		{[]string{"api", "--config", write(t, "weir.json", `{"apps": {"weir": {"policys": {}}}}`)}, `weir.json: apps.weir: policys: there is no such field; did you mean "policies"?`},
 		{[]string{"api", "--config", write(t, "weir.json", `{"apps": {"weir": {"policies": {"api": {"limits": [{"name": "a"}]}}}}}`)}, `weir.json: policies.api.limits[0].kind: `},
 		{[]string{"api", "--config", "/no/such/file"}, "no such file"},
 		{[]string{"api", "--config", good, "--listen", "here"}, `--listen: "here" is no address`},
