@@ -26,6 +26,9 @@ func byOrder(a, b *lease) int { return cmp.Compare(a.order, b.order) }
 
 // lease gives slots of op's request names.
 func (g *ledger) lease(now core.Instant, op *core.Settle) {
+	if len(op.Lease) == 0 {
+		return // and the ledger need not be locked
+	}
 	given, _ := g.given.get(op.ID)
 	for _, name := range op.Lease {
 		acted := false

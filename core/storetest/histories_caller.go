@@ -84,7 +84,8 @@ func (c *caller) settlePast() {
 	c.ask(&asked{settle: s})
 }
 
-// outside resets a cell, or sets, releases and renews.
+// outside resets a cell, or sets, releases and renews, or leases slots of a
+// request whose Take failed.
 func (c *caller) outside() {
 	s := &core.Settle{Now: c.kit.now, ID: c.kit.newID(), Policy: "p", Owner: one(c, c.scopes, "")}
 	s.Charges = c.kit.ask(s.Owner, charge(one(c, c.limits, ""), one(c, c.scopes, ""), 1)).Charges
@@ -94,6 +95,7 @@ func (c *caller) outside() {
 			s.Set = core.Attributes{{Name: "credits", Value: one(c, values, "")}}
 		}
 		c.name(s)
+		s.Unleased = !s.Reset && c.choose(3, "failed") == 0
 	}
 	c.ask(&asked{settle: s})
 }
