@@ -73,6 +73,12 @@ func checkValue(t *testing.T, s string) {
 	if err != nil || json.Unmarshal(b, &decoded) != nil || decoded != v {
 		t.Errorf("%q is %+v, as JSON %s and then %+v", s, v, b, decoded)
 	}
+	if strings.ContainsAny(s, "eE") {
+		if zero := zeroMantissa(s); v.kind == numberValue && (v == Number(0)) != zero {
+			t.Errorf("%q is %+v", s, v)
+		}
+		return // read as a double first
+	}
 	if want, ok := new(big.Rat).SetString(s); ok && v.kind == numberValue {
 		got := new(big.Rat).SetFrac64(v.units*Million+v.micro, Million)
 		if v.units < 1<<40 && got.Cmp(want) != 0 {
@@ -92,6 +98,9 @@ func checkCost(t *testing.T, s string) {
 		t.Fatalf("%q costs %d", s, got)
 	}
 	if strings.ContainsAny(s, "eE") {
+		if zero := zeroMantissa(s); (got == 0) != zero {
+			t.Errorf("%q costs %d", s, got)
+		}
 		return // read as a double first, and big.Rat has no exponent so large
 	}
 	exact, isNumber := new(big.Rat).SetString(s)

@@ -174,7 +174,16 @@ func parseExponent(s string) (units, micro int64, err error) {
 	if err != nil || math.IsNaN(f) || math.Abs(f) > float64(MaxAmount) {
 		return 0, 0, fmt.Errorf("%q is not a number up to %d", Clip(s), MaxAmount)
 	}
+	if f == 0 && !zeroMantissa(s) {
+		return 0, 0, fmt.Errorf("%q has more than six decimals", Clip(s))
+	}
 	return parseDecimal(strconv.FormatFloat(f, 'f', -1, 64))
+}
+
+// zeroMantissa reports whether a number with an exponent is 0, and not merely
+// less than a double holds.
+func zeroMantissa(s string) bool {
+	return !strings.ContainsAny(s[:strings.IndexAny(s, "eE")], "123456789")
 }
 
 func digits(s string) bool {

@@ -77,8 +77,11 @@ func (v *Voice) addCost(item string) {
 func ParseCost(s string) (millionths int64, ok bool) {
 	if strings.ContainsAny(s, "eE") {
 		f, err := strconv.ParseFloat(s, 64)
-		if err != nil || f > float64(MaxAmount) {
+		switch {
+		case err != nil || f > float64(MaxAmount):
 			return 0, false
+		case f == 0 && !zeroMantissa(s):
+			f = 1e-7 // rounds up
 		}
 		s = strconv.FormatFloat(f, 'f', -1, 64)
 	}
