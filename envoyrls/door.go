@@ -37,10 +37,12 @@ const (
 )
 
 // What a client may have this process keep for it: calls of a connection at a
-// time, bytes of a call's message, and of its metadata.
+// time, bytes of a call's message, and of its metadata. Envoy's default is as
+// many calls; it takes back what a server refuses. At its default of 60 KiB for a
+// request's headers no client makes it send a longer message than that.
 const (
-	maxStreams = 256
-	maxMessage = 1 << 20
+	maxStreams = 1024
+	maxMessage = 4 << 20
 	maxHeaders = 64 << 10
 )
 
