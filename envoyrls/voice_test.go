@@ -93,9 +93,7 @@ func TestVoiceThroughEnvoy(t *testing.T) {
 		eventually(t, "more credits", func() bool { return string(usageOf(t, f.admin, page, "h1").Attributes["credits"]) == "2" })
 		f.wants(200, "hello", page, create, "Authorization", "Bearer h2", "X-Say", "Weir-Lease: i3")
 		f.wantUsed(page, "invites", "h2", "3")
-		if leases := usageOf(t, f.admin, page, "h1").Leases; len(leases) != 3 {
-			t.Errorf("leases %v", leases)
-		}
+		eventually(t, "three leases", func() bool { return len(usageOf(t, f.admin, page, "h1").Leases) == 3 })
 	})
 	t.Run("spending", func(t *testing.T) {
 		const page, create = "predictions", "POST /v1/predictions"
