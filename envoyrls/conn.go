@@ -24,8 +24,9 @@ const (
 	frameHeader   = 9
 	typeRSTStream = 0x3
 	// resetsKept is how many resets a conn remembers, for calls that are not
-	// answered yet.
-	resetsKept = 128
+	// answered yet: as many as there may be. gRPC reads many frames at once, and
+	// cancels what one of them resets only when it comes to it.
+	resetsKept = maxStreams
 )
 
 // A conn is a connection of Envoy's.
