@@ -47,7 +47,7 @@ func (f *fence) String() string { return fmt.Sprintf("%s:%d", f.page, f.line) }
 // pages returns the manual, and the READMEs that go with it.
 func pages(t *testing.T) []page {
 	t.Helper()
-	paths := []string{"README.md"}
+	paths := []string{"README.md", "SECURITY.md"}
 	walk := func(dir string, want func(name string) bool) {
 		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
 			if err == nil && !d.IsDir() && want(d.Name()) {

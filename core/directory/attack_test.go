@@ -47,8 +47,11 @@ func TestAttackServiceThatAnswersAnything(t *testing.T) {
 		"depth":          func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("[", 60_000)) },
 		"too much":       func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 70<<10)) },
 		"a bomb":         func(w http.ResponseWriter, _ *http.Request) { gzipped(w, 64<<20) },
-		"a huge header":  func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Large", strings.Repeat("x", 100<<10)) },
-		"a redirect":     func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusFound) },
+		"a huge header": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Large", strings.Repeat("x", 100<<10))
+			_, _ = io.WriteString(w, `{"id":"a"}`)
+		},
+		"a redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusFound) },
 		"a permanent one": func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, other.URL, http.StatusPermanentRedirect)
 		},
