@@ -87,6 +87,9 @@ func (a *App) Decide(ctx context.Context, policy string, requests []*core.Reques
 	delay := int64(0)
 	for _, d := range decisions {
 		a.tell(a.ctx, pg, d)
+		if d.Overlooked() {
+			a.overlooked(pg)
+		}
 		a.complete(ctx, engine, pg, d)
 		delay = max(delay, d.Delay)
 	}
@@ -145,6 +148,13 @@ func (a *App) complete(ctx context.Context, engine *core.Engine, pg *page, d *co
 		pg.tally.storeErrors.Inc()
 		a.logger.Error("reading limits for an answer", zap.String("policy", d.Policy.Name), zap.Error(err))
 	}
+}
+
+// overlooked tells that a request's own maximum met no limit.
+func (a *App) overlooked(pg *page) {
+	pg.tally.overrides.Inc()
+	a.frequent.Warn("a request brought a maximum for a window that no limit of it has; it is ignored",
+		zap.String("policy", pg.policy.Name))
 }
 
 // warnOfHolds tells, once, what of a policy a door cannot do that is not told

@@ -18,6 +18,8 @@ type metrics struct {
 	lookupErrors *prometheus.CounterVec
 	originErrors *prometheus.CounterVec
 
+	overrides *prometheus.CounterVec
+
 	unknownPolicies prometheus.Counter
 	streams         prometheus.Gauge
 	lostStreams     prometheus.Counter
@@ -43,6 +45,8 @@ func newMetrics(s *state) *metrics {
 		originErrors: counter("weir_origin_errors_total",
 			"What origins said in Weir-* that had no effect: values that cannot be read, ids without a slot or a holder, costs that nothing settles.",
 			"policy"),
+		overrides: counter("weir_overrides_ignored_total",
+			"Requests that brought a maximum for a window that no limit of theirs has.", "policy"),
 		unknownPolicies: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "weir_unknown_policies_total",
 			Help: "Calls that named a policy there is none of, from doors whose callers name it: Envoy's domains.",
@@ -67,7 +71,7 @@ func newMetrics(s *state) *metrics {
 // register makes the collectors known to a configuration's registry.
 func (m *metrics) register(r *prometheus.Registry) error {
 	for _, c := range []prometheus.Collector{
-		m.decisions, m.shadows, m.storeErrors, m.lookupErrors, m.originErrors, m.unknownPolicies,
+		m.decisions, m.shadows, m.storeErrors, m.lookupErrors, m.originErrors, m.overrides, m.unknownPolicies,
 		m.streams, m.lostStreams, m.duration, m.cells,
 	} {
 		if err := r.Register(c); err != nil {
@@ -90,6 +94,7 @@ type tally struct {
 	storeErrors  prometheus.Counter
 	lookupErrors prometheus.Counter
 	originErrors prometheus.Counter
+	overrides    prometheus.Counter
 }
 
 // neverFits is the outcome of a refusal that no waiting helps.
@@ -101,6 +106,7 @@ func (m *metrics) tally(p *core.Policy) *tally {
 		storeErrors:  m.storeErrors.WithLabelValues(p.Name),
 		lookupErrors: m.lookupErrors.WithLabelValues(p.Name),
 		originErrors: m.originErrors.WithLabelValues(p.Name),
+		overrides:    m.overrides.WithLabelValues(p.Name),
 	}
 	for o := core.Passed; o <= core.Withheld; o++ {
 		var c prometheus.Counter

@@ -25,8 +25,10 @@ type Charge struct {
 	// settled limits have no such charge.
 	Cost int64
 	// Max is the cap, or Unlimited; Rate is what a Bucket drains in
-	// Limit.Length µs (from 1). Take.Override renews both.
+	// Limit.Length µs (from 1). Take.Override renews both, unless Capped: then
+	// they are the request's own.
 	Max, Rate int64
+	Capped    bool
 	// Window is of Calendar limits the one current at the door.
 	Window Window
 	// Peek: only the State is wanted; nothing is taken or refused.

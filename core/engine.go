@@ -180,6 +180,10 @@ func (e *Engine) newCharge(d *Decision, l *Limit) *Charge {
 	c := &d.Charges[len(d.Charges)-1]
 	c.Scope = l.scope.scope(e.hasher, d.request, d)
 	c.bind(&d.Take)
+	if own := &d.request.Cap; own.meets(l) {
+		c.Capped, c.Max = true, own.amount(l)
+		c.Rate = max(1, c.Max)
+	}
 	if l.Kind == Calendar {
 		c.Window = l.Schedule.At(d.Now.Wall)
 	}

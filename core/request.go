@@ -15,6 +15,8 @@ type Request struct {
 	// would be charged is given back, in the current windows. It is admitted.
 	// Holds and settled costs are left as they are.
 	GiveBack bool
+	// Cap replaces maxima for this request.
+	Cap Cap
 	// Endless says that nobody will tell when the response ends. Holds may
 	// refuse such a request, but it takes no slot.
 	Endless bool

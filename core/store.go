@@ -90,6 +90,9 @@ func (op *Take) Denied() bool {
 
 // bind resolves the charge's maximum and rate for op's subject.
 func (c *Charge) bind(op *Take) {
+	if c.Capped {
+		return
+	}
 	l := c.Limit
 	c.Max = l.Max.resolve(op, l.Scale())
 	if l.Kind == Bucket {

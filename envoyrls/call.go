@@ -41,6 +41,7 @@ func (c *call) add(d *limit.RateLimitDescriptor, hits int64) {
 	v.request.Endless = kind(d) != KindStream
 	c.lasting = c.lasting || !v.request.Endless
 	v.request.GiveBack = d.GetIsNegativeHits()
+	v.request.Cap = override(d.GetLimit())
 	switch addend := d.GetHitsAddend(); {
 	case addend == nil:
 	case addend.GetValue() == 0:

@@ -155,6 +155,11 @@ var decisionCases = []testCase{
 		overrides,
 	},
 	{
+		"Capped",
+		"a maximum that a request brings with it stands, whatever was set on the owner; the cell is the limit's",
+		capped,
+	},
+	{
 		"ReadChangesNothing",
 		"reading tells what a decision would see, and changes nothing",
 		func(k *kit) {
@@ -266,5 +271,25 @@ func overrides(k *kit) {
 	k.must(k.store.Read(context.Background(), read))
 	if read.Overrides.Get("note") != core.Text("x") {
 		k.Errorf("read overrides %v", read.Overrides)
+	}
+}
+
+func capped(k *kit) {
+	l := limit("l", core.Fixed, 0, ofAttribute("credits", 10))
+	k.outside(alice, core.Settle{Set: core.Attributes{{Name: "credits", Value: core.Number(20)}}})
+	own := func(most int64) core.Charge {
+		c := charge(l, alice, 1)
+		c.Capped, c.Max = true, most
+		return c
+	}
+	k.admit(alice, charge(l, alice, 2))
+	if c := k.admit(alice, own(3)).Charges[0]; c.Max != 3 || c.Remaining() != 0 {
+		k.Errorf("max %d, remaining %d of a cap of 3", c.Max, c.Remaining())
+	}
+	k.refuse(alice, own(3))
+	k.refuse(alice, own(0))
+	k.admit(alice, own(4))
+	if c := k.admit(alice, charge(l, alice, 1)).Charges[0]; c.Max != 20 || c.Used != 5 {
+		k.Errorf("without a cap: used %d of %d", c.Used, c.Max)
 	}
 }
