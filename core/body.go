@@ -12,9 +12,8 @@ import (
 // false where there is none, or the body is malformed.
 //
 // Nobody knows how the origin reads what JSON leaves open, so the largest of all
-// values counts that a decoder in wide use may take: of duplicate keys, of keys
-// that differ in case only (Go, .NET), of several texts one after the other (Go,
-// Jackson). NaN and Infinity (Python), nesting of any depth (JavaScript), UTF-16
+// values counts that a decoder in wide use may take: of duplicate keys, of
+// several texts one after the other (Go, Jackson). NaN and Infinity (Python), nesting of any depth (JavaScript), UTF-16
 // and UTF-32 (RFC 4627, section 3) make a body no malformed one. It takes time
 // and memory in proportion to the body.
 func bodyCost(body []byte, path []string) (n int64, ok bool) {
@@ -271,13 +270,13 @@ func (s *bodyScan) find(n int64, ok bool) {
 	}
 }
 
-// isKey reports whether a quoted key is the word, in any case.
+// isKey reports whether a quoted key is the word.
 func isKey(quoted []byte, word string) bool {
 	if len(quoted) > 2+6*len(word) { // not even if each letter is escaped
 		return false
 	}
 	key, ok := unquote(quoted)
-	return ok && strings.EqualFold(key, word)
+	return ok && key == word
 }
 
 // scalarText returns the text of a string or a number.
