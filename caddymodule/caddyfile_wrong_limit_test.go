@@ -170,7 +170,7 @@ var wrongLimits = []wrong{
 	{
 		"match dead path",
 		inLimit("match POST //x\nrolling 1m\nmax 1"),
-		[]string{`Caddyfile:6: paths: "//x" can match nothing: paths are matched without doubled slashes, dot segments and parameters, as "/x"`},
+		[]string{`Caddyfile:6: paths: "//x" can match nothing: paths are matched without doubled slashes and dot segments, as "/x"`},
 	},
 	{
 		"match limit",

@@ -298,7 +298,7 @@ func (k *compiler) pathPattern(path, pattern string) string {
 	case strings.ContainsAny(pattern, "?#%{} \t\r\n"):
 		k.errorf(path, "%q: a path pattern is decoded, and has no query, fragment or placeholder", Clip(pattern))
 	case NormalizePath(pattern) != strings.ToLower(pattern):
-		k.errorf(path, "%q can match nothing: paths are matched without doubled slashes, dot segments and parameters, as %q", Clip(pattern), NormalizePath(pattern))
+		k.errorf(path, "%q can match nothing: paths are matched without doubled slashes and dot segments, as %q", Clip(pattern), NormalizePath(pattern))
 	}
 	return strings.ToLower(pattern)
 }

@@ -80,7 +80,7 @@ func TestCompileErrors(t *testing.T) {
 		{"lower-case method", limitJSON(`{"name":"a","kind":"fixed","window":"1m","max":5,"match":[{"methods":["get"]}]}`), at + `.match[0].methods[0]: "get" is not a method in upper case`},
 		{"path without slash", limitJSON(`{"name":"a","kind":"fixed","window":"1m","max":5,"match":[{"paths":["v1/x"]}]}`), at + `.match[0].paths[0]: "v1/x" is not a path: it starts with a slash, or is *`},
 		{"path with query", limitJSON(`{"name":"a","kind":"fixed","window":"1m","max":5,"match":[{"paths":["/v1?x"]}]}`), at + `.match[0].paths[0]: "/v1?x": a path pattern is decoded, and has no query, fragment or placeholder`},
-		{"path that matches nothing", limitJSON(`{"name":"a","kind":"fixed","window":"1m","max":5,"match":[{"paths":["/v1//x"]}]}`), at + `.match[0].paths[0]: "/v1//x" can match nothing: paths are matched without doubled slashes, dot segments and parameters, as "/v1/x"`},
+		{"path that matches nothing", limitJSON(`{"name":"a","kind":"fixed","window":"1m","max":5,"match":[{"paths":["/v1//x"]}]}`), at + `.match[0].paths[0]: "/v1//x" can match nothing: paths are matched without doubled slashes and dot segments, as "/v1/x"`},
 		{"unknown unit", limitJSON(`{"name":"a","kind":"calendar","unit":"dya","zone":"UTC","max":5}`), at + `.unit: "dya" is not a unit; did you mean "day"?`},
 		{"unknown zone", limitJSON(`{"name":"a","kind":"calendar","unit":"day","zone":"Mars/Base","max":5}`), at + `.zone: "Mars/Base" is not an IANA time zone such as UTC or Europe/Berlin`},
 		{"wrong anchor", limitJSON(`{"name":"a","kind":"calendar","unit":"week","zone":"UTC","anchor":"mondya","max":5}`), at + `.anchor: "mondya" is not a weekday; did you mean "monday"?`},

@@ -8,41 +8,20 @@ import (
 // NormalizePath returns the form of a decoded URL path that policies match:
 // lower case, without doubled slashes and dot segments, a trailing slash kept;
 // as Caddy's path matcher has it, so that no spelling is a way around a limit.
-// Parameters of segments, from a semicolon on, are dropped: those who route
-// by segments without them (Tomcat, Spring) take `/a;b` for `/a`.
 // Paths that are in this form already are returned without an allocation.
 func NormalizePath(p string) string {
 	if normalized(p) {
 		return p
 	}
-	p = strings.ToLower(withoutParameters(p))
 	if p == "" {
 		return "/"
 	}
+	p = strings.ToLower(p)
 	cleaned := path.Clean(p)
 	if cleaned != "/" && strings.HasSuffix(p, "/") {
 		cleaned += "/"
 	}
 	return cleaned
-}
-
-// withoutParameters drops what of each segment follows a semicolon.
-func withoutParameters(p string) string {
-	before, after, found := strings.Cut(p, ";")
-	if !found {
-		return p
-	}
-	var b strings.Builder
-	for ; found; before, after, found = strings.Cut(after, ";") {
-		b.WriteString(before)
-		slash := strings.IndexByte(after, '/')
-		if slash < 0 {
-			return b.String()
-		}
-		after = after[slash:]
-	}
-	b.WriteString(before)
-	return b.String()
 }
 
 // normalized reports whether p surely is in normal form.
@@ -52,7 +31,7 @@ func normalized(p string) bool {
 	}
 	for i := range len(p) {
 		switch c := p[i]; {
-		case c >= 'A' && c <= 'Z' || c >= 0x80 || c == ';':
+		case c >= 'A' && c <= 'Z' || c >= 0x80:
 			return false
 		case i > 0 && p[i-1] == '/' && (c == '/' || c == '.'):
 			return false
@@ -62,13 +41,9 @@ func normalized(p string) bool {
 }
 
 // matchPath reports whether a normalised path matches a pattern: a `*` inside
-// is any part of one segment, at the end anything. A slash at the path's end is
-// only needed, but never in the way: most who route requests ignore it. Only the last star needs to
+// is any part of one segment, at the end anything. Only the last star needs to
 // be tried again, for a star cannot cross a slash.
 func matchPath(pattern, p string) bool {
-	if n := len(p) - 1; n > 0 && p[n] == '/' && !strings.HasSuffix(pattern, "/") && !strings.HasSuffix(pattern, "*") {
-		p = p[:n]
-	}
 	i, j, star, mark := 0, 0, -1, 0
 	for j < len(p) {
 		switch {
