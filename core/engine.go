@@ -215,6 +215,14 @@ func (e *Engine) ask(ctx context.Context, op *Take) (Store, error) {
 	return e.local, err
 }
 
+// Take has op decided for a door that makes its own charges: where the store
+// fails by the local one if there is one. decided is false where nobody could;
+// err is the store's failure in either case.
+func (e *Engine) Take(ctx context.Context, op *Take) (decided bool, err error) {
+	store, err := e.ask(ctx, op)
+	return store != nil, err
+}
+
 // conclude sets the outcome of d, of which the store was asked.
 func (e *Engine) conclude(d *Decision) {
 	switch {

@@ -19,6 +19,14 @@ import (
 //			client_ca <file...>
 //		}
 //		reflection
+//		ratelimit <directory> {
+//			headers       on|off
+//			metadata      on|off
+//			shadow_mode   on|off
+//			merge_domains on|off
+//			http          <address>
+//			poll          <duration>
+//		}
 //	}
 func (d *Door) UnmarshalCaddyfile(c *caddyfile.Dispenser) error {
 	c.Next()
@@ -52,6 +60,7 @@ var options = map[string]func(*Door, *caddyfile.Dispenser) error{
 	"ttl":        func(d *Door, c *caddyfile.Dispenser) error { return readDuration(&d.TTL, c) },
 	"tls":        (*Door).readTLS,
 	"reflection": (*Door).readReflection,
+	"ratelimit":  (*Door).readRateLimit,
 }
 
 func readDuration(into *caddy.Duration, c *caddyfile.Dispenser) error {
@@ -91,6 +100,54 @@ func (d *Door) readTLS(c *caddyfile.Dispenser) error {
 		}
 		d.TLS.ClientCA = append(d.TLS.ClientCA, files...)
 	}
+	return nil
+}
+
+func (d *Door) readRateLimit(c *caddyfile.Dispenser) error {
+	l := new(RateLimit)
+	d.RateLimit = l
+	if !c.Args(&l.Dir) || c.NextArg() {
+		return c.Errf(`expected "ratelimit DIRECTORY { ... }", a directory of envoyproxy/ratelimit's YAML files`)
+	}
+	flags := map[string]*bool{
+		"headers": &l.Headers, "metadata": &l.Metadata, "shadow_mode": &l.ShadowMode, "merge_domains": &l.MergeDomains,
+	}
+	given := make(map[string]bool)
+	for nesting := c.Nesting(); c.NextBlock(nesting); {
+		name := c.Val()
+		if given[name] {
+			return c.Errf("%q is repeated", name)
+		}
+		given[name] = true
+		var err error
+		switch flag := flags[name]; {
+		case flag != nil:
+			err = readSwitch(flag, c)
+		case name == "http":
+			if !c.Args(&l.HTTP) || c.NextArg() {
+				err = c.Errf(`expected "http ADDRESS", such as "http :8080"`)
+			}
+		case name == "poll":
+			err = readDuration(&l.Poll, c)
+		default:
+			names := append(slices.Sorted(maps.Keys(flags)), "http", "poll")
+			err = c.Errf("unknown directive %q in ratelimit%s", name, core.DidYouMean(name, names))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readSwitch reads on or off.
+func readSwitch(into *bool, c *caddyfile.Dispenser) error {
+	name := c.Val()
+	var word string
+	if !c.Args(&word) || c.NextArg() || word != "on" && word != "off" {
+		return c.Errf(`expected "%s on" or "%s off"`, name, name)
+	}
+	*into = word == "on"
 	return nil
 }
 

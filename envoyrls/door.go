@@ -24,8 +24,9 @@ func init() {
 }
 
 const (
-	// defaultPort is that of envoyproxy/ratelimit.
-	defaultPort = 8081
+	// defaultPort and defaultHTTPPort are those of envoyproxy/ratelimit.
+	defaultPort     = 8081
+	defaultHTTPPort = 8080
 	// defaultTTL is how long Envoy may take to tell that a request has ended.
 	defaultTTL = time.Hour
 	// defaultDrain is how long closing waits for calls.
@@ -72,6 +73,10 @@ type Door struct {
 	// server offers.
 	Reflection bool `json:"reflection,omitempty"`
 
+	// RateLimit answers the domains of a directory of envoyproxy/ratelimit's
+	// YAML files.
+	RateLimit *RateLimit `json:"ratelimit,omitempty"`
+
 	logger   *zap.Logger
 	address  caddy.NetworkAddress
 	identity *identity // nil without TLS
@@ -98,22 +103,32 @@ func (d *Door) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("address: %w", err)
 	}
-	if d.address, err = caddy.ParseNetworkAddressWithDefaults(address, "tcp", defaultPort); err != nil {
-		return fmt.Errorf("address %q: %w", address, err)
-	}
-	switch d.address.Network {
-	case "tcp", "tcp4", "tcp6", "unix", "fd":
-	default:
-		return fmt.Errorf("address %q: gRPC needs a stream, such as tcp or unix", address)
-	}
-	if n := d.address.PortRangeSize(); n > 1 {
-		return fmt.Errorf("address %q: one port, not %d", address, n)
+	if d.address, err = parseAddress(address, defaultPort); err != nil {
+		return err
 	}
 	return errors.Join(
 		orDefault(&d.Drain, "drain", defaultDrain),
 		orDefault(&d.TTL, "ttl", defaultTTL),
 		d.provisionTLS(),
+		d.provisionRateLimit(ctx),
 	)
+}
+
+// parseAddress reads a Caddy network address of one port, or of a socket.
+func parseAddress(text string, port uint) (caddy.NetworkAddress, error) {
+	address, err := caddy.ParseNetworkAddressWithDefaults(text, "tcp", port)
+	if err != nil {
+		return address, fmt.Errorf("address %q: %w", text, err)
+	}
+	switch address.Network {
+	case "tcp", "tcp4", "tcp6", "unix", "fd":
+	default:
+		return address, fmt.Errorf("address %q: it needs a stream, such as tcp or unix", text)
+	}
+	if n := address.PortRangeSize(); n > 1 {
+		return address, fmt.Errorf("address %q: one port, not %d", text, n)
+	}
+	return address, nil
 }
 
 // orDefault sets an option that is not set.
@@ -138,18 +153,47 @@ func (d *Door) provisionTLS() (err error) {
 	return err
 }
 
+func (d *Door) provisionRateLimit(ctx caddy.Context) error {
+	if d.RateLimit == nil {
+		return nil
+	}
+	return d.RateLimit.provision(ctx)
+}
+
+// Cleanup implements caddy.CleanerUpper.
+func (d *Door) Cleanup() error {
+	if d.RateLimit == nil {
+		return nil
+	}
+	return d.RateLimit.cleanup()
+}
+
 // Open implements caddymodule.Door.
 func (d *Door) Open(app *caddymodule.App) error {
-	var err error
+	err := d.open(app)
+	if err != nil {
+		err = errors.Join(err, d.closeListener(), d.closeRateLimit(), d.closeStays())
+	}
+	return err
+}
+
+// open is Open that leaves open what it has opened where it fails.
+func (d *Door) open(app *caddymodule.App) (err error) {
 	if d.stays, err = openStays(); err != nil {
 		return err
 	}
+	s := &service{app: app, stays: d.stays, ttl: time.Duration(d.TTL)}
+	if d.RateLimit != nil {
+		if err := d.RateLimit.open(app, s); err != nil {
+			return err
+		}
+	}
 	if d.listener, err = listen(d.address); err != nil {
-		return errors.Join(fmt.Errorf("listening for Envoy on %s: %w", d.address, err), closeStays())
+		return fmt.Errorf("listening for Envoy on %s: %w", d.address, err)
 	}
 	d.ending, d.closed = make(chan struct{}), make(chan struct{})
 	d.server = grpc.NewServer(d.options()...)
-	d.register(&service{app: app, stays: d.stays, ttl: time.Duration(d.TTL)})
+	d.register(s)
 	status := health.NewServer()
 	status.SetServingStatus("ratelimit", healthv1.HealthCheckResponse_SERVING)
 	healthv1.RegisterHealthServer(d.server, status)
@@ -159,6 +203,27 @@ func (d *Door) Open(app *caddymodule.App) error {
 	go d.serve()
 	d.logger.Info("answering Envoy", zap.Stringer("address", d.address), zap.Bool("tls", d.TLS != nil))
 	return nil
+}
+
+func (d *Door) closeListener() error {
+	if d.listener == nil {
+		return nil
+	}
+	return d.listener.Close()
+}
+
+func (d *Door) closeRateLimit() error {
+	if d.RateLimit == nil {
+		return nil
+	}
+	return d.RateLimit.close(time.Duration(d.Drain))
+}
+
+func (d *Door) closeStays() error {
+	if d.stays == nil {
+		return nil
+	}
+	return closeStays()
 }
 
 // options returns how the server speaks gRPC.
@@ -202,12 +267,13 @@ func (d *Door) Close() error {
 	d.server.GracefulStop()
 	timer.Stop()
 	<-d.closed
-	return errors.Join(err, closeStays())
+	return errors.Join(err, d.closeRateLimit(), d.closeStays())
 }
 
 // Interface guards
 var (
-	_ caddy.Module      = (*Door)(nil)
-	_ caddy.Provisioner = (*Door)(nil)
-	_ caddymodule.Door  = (*Door)(nil)
+	_ caddy.Module       = (*Door)(nil)
+	_ caddy.Provisioner  = (*Door)(nil)
+	_ caddy.CleanerUpper = (*Door)(nil)
+	_ caddymodule.Door   = (*Door)(nil)
 )

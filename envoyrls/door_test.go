@@ -195,7 +195,7 @@ func TestWrongConfigurations(t *testing.T) {
 		"envoy :1 {\ndrain\n}":                   `expected "drain DURATION"`,
 		"envoy :1 {\ndrain 1s\ndrain 1s\n}":      `"drain" is repeated`,
 		"envoi :1":                               `unknown directive "envoi" in the option "weir"; did you mean "envoy"?`,
-		"envoy udp/:1":                           "gRPC needs a stream",
+		"envoy udp/:1":                           "it needs a stream",
 		"envoy 127.0.0.1:1-2":                    "one port, not 2",
 		"envoy {env.WEIR_TEST_NO_SUCH_VARIABLE}": "address:",
 		"envoy :99999":                           "address",

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"time"
 
+	limit "github.com/envoyproxy/go-control-plane/envoy/extensions/common/ratelimit/v3"
 	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/weirhq/weir/caddymodule"
 	"github.com/weirhq/weir/core"
+	"github.com/weirhq/weir/envoyrls/compat"
 )
 
 // maxDescriptors bounds what one call may ask, and so its memory.
@@ -31,12 +33,22 @@ type service struct {
 	app   *caddymodule.App
 	stays *stays
 	ttl   time.Duration // of stays
+
+	ratelimit *compat.Service // nil: every domain is a policy
 }
 
 // answer answers ShouldRateLimit, with a reply or an *rls.RateLimitResponse. When
 // it has returned nobody refers to r.
 func (s *service) answer(ctx context.Context, r *rls.RateLimitRequest) (any, error) {
 	if err := check(r); err != nil {
+		return nil, err
+	}
+	if s.ratelimit != nil {
+		if answer, served, err := s.ratelimit.Answer(ctx, r); served {
+			return answer, err
+		}
+	}
+	if err := checkEnds(r.GetDescriptors()); err != nil {
 		return nil, err
 	}
 	if isDone(r.GetDescriptors()[0]) {
@@ -97,8 +109,13 @@ func check(r *rls.RateLimitRequest) error {
 	case n > maxDescriptors:
 		return status.Error(codes.InvalidArgument, fmt.Sprintf("%d descriptors; at most %d are decided in one step", n, maxDescriptors))
 	}
-	done := isDone(r.GetDescriptors()[0])
-	for i, d := range r.GetDescriptors() {
+	return nil
+}
+
+// checkEnds returns why descriptors that may tell of ends cannot be heard.
+func checkEnds(descriptors []*limit.RateLimitDescriptor) error {
+	done := isDone(descriptors[0])
+	for i, d := range descriptors {
 		switch {
 		case isDone(d) != done:
 			return status.Error(codes.InvalidArgument, fmt.Sprintf("descriptor %d: a call asks, or tells of ends, not both", i))
