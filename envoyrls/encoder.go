@@ -13,15 +13,25 @@ import (
 // An encoder writes a message in protobuf's wire format, field after field.
 type encoder struct{ out []byte }
 
-// tag writes a field's number and wire type.
+// tag writes a field's number, up to 15, and wire type.
 func (e *encoder) tag(field protowire.Number, wire protowire.Type) {
-	e.out = protowire.AppendTag(e.out, field, wire)
+	e.out = append(e.out, byte(field)<<3|byte(wire))
+}
+
+// varint writes a number. Most take one byte.
+func (e *encoder) varint(n uint64) {
+	if n < 0x80 {
+		e.out = append(e.out, byte(n))
+		return
+	}
+	e.out = protowire.AppendVarint(e.out, n)
 }
 
 // name writes a string field whose value is UTF-8 for sure.
 func (e *encoder) name(field protowire.Number, value string) {
 	e.tag(field, protowire.BytesType)
-	e.out = protowire.AppendString(e.out, value)
+	e.varint(uint64(len(value)))
+	e.out = append(e.out, value...)
 }
 
 // text writes a string field. Bytes that are no UTF-8, which no string may have,
@@ -45,7 +55,7 @@ func (e *encoder) bytes(field protowire.Number, value []byte) {
 func (e *encoder) number(field protowire.Number, value uint64) {
 	if value != 0 {
 		e.tag(field, protowire.VarintType)
-		e.out = protowire.AppendVarint(e.out, value)
+		e.varint(value)
 	}
 }
 

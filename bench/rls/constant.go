@@ -28,7 +28,7 @@ func serveConstant(address string, same bool) error {
 	}
 	var options []grpc.ServerOption
 	if same { // as envoyrls.Door
-		options = append(options, grpc.NumStreamWorkers(256), grpc.MaxConcurrentStreams(256))
+		options = append(options, grpc.NumStreamWorkers(256), grpc.MaxConcurrentStreams(1024))
 	}
 	s := grpc.NewServer(options...)
 	rls.RegisterRateLimitServiceServer(s, &constant{answer: &rls.RateLimitResponse{

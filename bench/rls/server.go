@@ -19,6 +19,7 @@ import (
 // A server is a program that is measured.
 type server struct {
 	name     string
+	constant bool
 	promised bool // that it is fast
 	address  string
 	argv     []string
@@ -27,23 +28,31 @@ type server struct {
 	right func(r *rls.RateLimitResponse) error
 }
 
-// servers returns the constant one, and Weir with each policy.
+// servers returns the constant ones, and Weir with each policy.
 func servers(dir, caddy string) ([]server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	address, err := freeAddress()
-	if err != nil {
-		return nil, err
+	var all []server
+	for _, same := range []bool{false, true} {
+		name := "gRPC's options"
+		if same {
+			name = "Weir's options"
+		}
+		address, err := freeAddress()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, server{
+			name: "a constant, " + name, constant: true, address: address,
+			argv:  []string{self, "-constant", address, fmt.Sprintf("-same=%t", same)},
+			right: func(r *rls.RateLimitResponse) error { return want(r, rls.RateLimitResponse_OK, 0) },
+		})
 	}
-	all := []server{{
-		name: "a constant, the same grpc-go", address: address,
-		argv:  []string{self, "-constant", address},
-		right: func(r *rls.RateLimitResponse) error { return want(r, rls.RateLimitResponse_OK, 0) },
-	}}
 	for i, p := range policies {
-		if address, err = freeAddress(); err != nil {
+		address, err := freeAddress()
+		if err != nil {
 			return nil, err
 		}
 		path := filepath.Join(dir, fmt.Sprintf("Caddyfile%d", i))
