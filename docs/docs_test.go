@@ -23,6 +23,7 @@ import (
 	"github.com/weirhq/weir/core"
 	"github.com/weirhq/weir/envoyrls"
 	"github.com/weirhq/weir/envoyrls/bootstrap"
+	"github.com/weirhq/weir/envoyrls/compat"
 )
 
 // root of the repository, from this directory.
@@ -207,8 +208,8 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// inTempDir makes a directory of nothing but a file of subjects the current
-// one, and Caddy's.
+// inTempDir makes a directory of nothing but a file of subjects, and an empty
+// directory of rate limits, the current one, and Caddy's.
 func inTempDir(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
@@ -217,7 +218,32 @@ func inTempDir(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "subjects.json"), []byte(`{"subjects": {}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Mkdir(filepath.Join(dir, "config"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	t.Chdir(dir)
+}
+
+// TestRateLimits compiles every file of envoyproxy/ratelimit's in the manual.
+func TestRateLimits(t *testing.T) {
+	all := pages(t)
+	n := 0
+	for i := range all {
+		fences, _ := all[i].fences(t)
+		for _, f := range fences {
+			if f.info != "yaml ratelimit" {
+				continue
+			}
+			n++
+			c, err := compat.Compile([]compat.File{{Name: f.String(), Text: []byte(f.text)}}, false)
+			if err != nil || len(c.Warnings) > 0 {
+				t.Errorf("%v, %v", err, c.Warnings)
+			}
+		}
+	}
+	if n < 2 {
+		t.Errorf("only %d files found", n)
+	}
 }
 
 // wrap makes a whole Caddyfile of a part: the marker says of what.
