@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -12,15 +13,22 @@ import (
 	"github.com/weirhq/weir/core"
 )
 
-// A Bootstrap is what Envoy's configuration for a policy is made of. Its
-// methods and fields are what the template names.
+// A Bootstrap is an Envoy in front of one origin, with a virtual host for each of
+// its policies. Its methods and fields are what the template names.
 type Bootstrap struct {
-	*need
+	Hosts                       []*Host
 	Listen, Admin, Weir, Origin address
 	// Deny says what becomes of requests while Weir cannot be reached.
 	Deny bool
 	// TLS encrypts what Envoy asks Weir; nil: nothing does.
 	TLS *TLS
+}
+
+// A Host is a virtual host.
+type Host struct {
+	*need
+	// Domain of its requests; "" for all.
+	Domain string
 }
 
 // A TLS has the paths of files of Envoy's: the certificates that it trusts, and
@@ -56,7 +64,15 @@ func (b *Bootstrap) Write(w io.Writer, part string) error {
 	if !slices.Contains(Parts, part) {
 		return fmt.Errorf("there is no part %q%s", core.Clip(part), core.DidYouMean(part, Parts))
 	}
-	return t.ExecuteTemplate(w, part, b)
+	if part != "virtual_host" {
+		return t.ExecuteTemplate(w, part, b)
+	}
+	for _, h := range b.Hosts {
+		if err := t.ExecuteTemplate(w, part, h); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // indented returns a part with so many spaces before each line.
@@ -75,26 +91,83 @@ func indented(t *template.Template, name string, indent int, data any) (string, 
 	return strings.Join(lines, "\n"), nil
 }
 
-// Name of the policy.
-func (b *Bootstrap) Name() string { return b.policy.Name }
+// Command that prints this.
+func (b *Bootstrap) Command() string {
+	words := []string{"caddy weir envoy"}
+	for _, h := range b.Hosts {
+		word := h.Name()
+		if h.Domain != "" {
+			word += "=" + h.Domain
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, " ")
+}
 
-// Namespace that Weir's metadata is kept in.
+// Name of the Envoy: that of its first policy.
+func (b *Bootstrap) Name() string { return b.Hosts[0].Name() }
+
+// ClientIP reports whether addresses of clients are sent.
+func (b *Bootstrap) ClientIP() bool {
+	return slices.ContainsFunc(b.Hosts, func(h *Host) bool { return h.need.ClientIP })
+}
+
+// Statuses of all hosts' answers, other than 429.
+func (b *Bootstrap) Statuses() []int {
+	return union(b.Hosts, func(h *Host) []int { return h.need.Statuses })
+}
+
+// Headers that are sent.
+func (b *Bootstrap) Headers() []string { return union(b.Hosts, (*Host).headers) }
+
+// Voice that is heard.
+func (b *Bootstrap) Voice() []string {
+	return union(b.Hosts, func(h *Host) []string { return h.need.Voice })
+}
+
+// union returns what the hosts have, sorted, once each.
+func union[T cmp.Ordered](hosts []*Host, of func(*Host) []T) (all []T) {
+	for _, h := range hosts {
+		all = append(all, of(h)...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Namespace of the dynamic metadata that has what Weir says of a request.
 func (b *Bootstrap) Namespace() string { return metadataNamespace }
 
-// VoiceNamespace that the origin's words are kept in.
+// VoiceNamespace of what the origin says to Weir.
 func (b *Bootstrap) VoiceNamespace() string { return voiceNamespace }
 
+// HeadersNamespace of header fields.
+func (b *Bootstrap) HeadersNamespace() string { return headersNamespace }
+
+// AttributesNamespace of attributes that Envoy does not know.
+func (h *Host) AttributesNamespace() string { return attributesNamespace }
+
+// Name of the policy.
+func (h *Host) Name() string { return h.policy.Name }
+
+// Domains of the virtual host.
+func (h *Host) Domains() []string {
+	if h.Domain == "" {
+		return []string{"*"}
+	}
+	return []string{h.Domain, h.Domain + ":*"}
+}
+
 // Actions returns the texts of actions, for descriptors.
-func (b *Bootstrap) Actions(all []action) (texts []string) {
+func (h *Host) Actions(all []action) (texts []string) {
 	for _, a := range all {
 		texts = append(texts, a.text)
 	}
 	return texts
 }
 
-// Headers returns the names of the headers that are sent.
-func (b *Bootstrap) Headers() (names []string) {
-	for _, a := range b.Request {
+// headers returns the names of the headers that are sent.
+func (h *Host) headers() (names []string) {
+	for _, a := range h.Request {
 		if a.header != "" {
 			names = append(names, a.header)
 		}
@@ -102,12 +175,9 @@ func (b *Bootstrap) Headers() (names []string) {
 	return names
 }
 
-// HeadersNamespace that header fields are read from.
-func (b *Bootstrap) HeadersNamespace() string { return headersNamespace }
-
 // Foreign returns the attributes that Envoy must be taught.
-func (b *Bootstrap) Foreign() (names []string) {
-	for _, a := range b.Request {
+func (h *Host) Foreign() (names []string) {
+	for _, a := range h.Request {
 		if a.foreign != "" {
 			names = append(names, a.foreign)
 		}
@@ -116,10 +186,7 @@ func (b *Bootstrap) Foreign() (names []string) {
 }
 
 // Findings are what Envoy cannot do of the policy, or does otherwise.
-func (b *Bootstrap) Findings() []finding { return findings(b.policy, b.need) }
-
-// AttributesNamespace that foreign attributes are read from.
-func (b *Bootstrap) AttributesNamespace() string { return attributesNamespace }
+func (h *Host) Findings() []finding { return findings(h.policy, h.need) }
 
 // quote returns a text as a double-quoted scalar of YAML, which a string of
 // JSON is (YAML 1.2, section 1.3).

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,8 @@ func (f *flags) checkAll(c *cobra.Command, config *caddymodule.Configuration, na
 		names = config.Policies()
 	}
 	cannot := false
-	for _, name := range names {
+	for _, text := range names {
+		name, _, _ := strings.Cut(text, "=")
 		lost, err := check(c.OutOrStdout(), config, name)
 		if err != nil {
 			return err

@@ -18,7 +18,7 @@ import (
 func Command() *cobra.Command {
 	f := new(flags)
 	c := &cobra.Command{
-		Use:   "envoy [POLICY] [--check]",
+		Use:   "envoy [POLICY[=DOMAIN]...] [--check]",
 		Short: "Prints the Envoy configuration that enforces a policy, or checks what Envoy cannot do",
 		Long: `
 Prints, for a policy of a configuration, the configuration of Envoy (1.40 or
@@ -27,16 +27,17 @@ exactly what the policy reads of a request. It is complete and runs as it is;
 --part prints one part of it, to be put into a configuration that you have.
 
 The policy is one of the global option "weir", or one that a site defines. The
-configuration needs a door for Envoy too, such as "envoy :8081".
+configuration needs a door for Envoy too, such as "envoy :8081". With DOMAIN it is
+that of requests for this domain; several policies each have one.
 
-With --check it says instead, a line each, what of the policy, or of all of them
+With --check it says instead, a line each, what of the policies, or of all of them
 if none is named, the Rate Limit Service cannot do ("cannot") and what works
 otherwise than in Caddy ("differs"). The exit status is 1 if something cannot be
 done, and 0 if everything can be expressed.`,
 		Example: `  caddy weir envoy api >envoy.yaml && envoy -c envoy.yaml
+  caddy weir envoy free=free.example.com paid=paid.example.com
   caddy weir envoy api --part virtual_host
   caddy weir envoy --check`,
-		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args) },
 		// A mistake in a configuration is none in the command's usage.
 		SilenceUsage: true,
@@ -72,7 +73,7 @@ func (f *flags) run(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return fmt.Errorf("name a policy%s", core.DidYouMean("", config.Policies()))
 	}
-	b, err := f.bootstrap(config, args[0])
+	b, err := f.bootstrap(config, args)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,9 @@ package bootstrap
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -29,17 +31,24 @@ type flags struct {
 	check                       bool
 }
 
-// bootstrap makes the configuration for a policy.
-func (f *flags) bootstrap(config *caddymodule.Configuration, name string) (*Bootstrap, error) {
-	policy, contract, err := config.Policy(name)
-	if err != nil {
-		return nil, err
+// bootstrap makes the configuration for policies: names, or POLICY=DOMAIN.
+func (f *flags) bootstrap(config *caddymodule.Configuration, names []string) (*Bootstrap, error) {
+	b := &Bootstrap{Deny: config.OnStoreError != "allow"}
+	for _, text := range names {
+		name, domain, named := strings.Cut(text, "=")
+		policy, contract, err := config.Policy(name)
+		if err != nil {
+			return nil, err
+		}
+		if len(names) > 1 && !named {
+			return nil, fmt.Errorf("%s: of several policies each needs the domain of its requests, such as %s=%s.example.com", name, name, name)
+		}
+		n, err := newNeed(policy, contract)
+		if err != nil {
+			return nil, err
+		}
+		b.Hosts = append(b.Hosts, &Host{need: n, Domain: domain})
 	}
-	n, err := newNeed(policy, contract)
-	if err != nil {
-		return nil, err
-	}
-	b := &Bootstrap{need: n, Deny: config.OnStoreError != "allow"}
 	switch f.failure {
 	case "":
 	case "allow", "deny":
@@ -91,8 +100,8 @@ func (f *flags) addresses(b *Bootstrap, config *caddymodule.Configuration) (err 
 		}
 	}
 	b.Weir, b.Origin = b.Weir.reached(), b.Origin.reached()
-	if b.ClientIP && b.Listen.pipe != "" {
-		return fmt.Errorf("--listen: the policy %s reads {client_ip}, and clients of a Unix socket have no address", b.Name())
+	if b.ClientIP() && b.Listen.pipe != "" {
+		return errors.New("--listen: {client_ip} is read, and clients of a Unix socket have no address")
 	}
 	return nil
 }

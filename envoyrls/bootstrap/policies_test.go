@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 )
@@ -167,17 +168,23 @@ func TestHolds(t *testing.T) {
 			}
 			echo(new(atomic.Int64))(w, r)
 		})
+	open := sync.OnceFunc(func() { close(gate) })
+	t.Cleanup(open)
 	e := w.envoy(t, "api")
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		e.want(t, 200, "GET /slow", "X-Wait", "1")
+		r, _ := http.NewRequest(http.MethodGet, "http://"+e.address+"/slow", http.NoBody)
+		r.Header.Set("X-Wait", "1")
+		if res, err := http.DefaultClient.Do(r); err != nil || res.StatusCode != http.StatusOK {
+			t.Errorf("the request that holds the slot: %v, %v", res, err)
+		}
 	}()
 	eventually(t, "no slot is taken", func() bool {
 		res, _ := e.send(t, "GET /slow")
 		return res.StatusCode == 429
 	})
-	close(gate)
+	open()
 	<-done
 	eventually(t, "the slot is not free", func() bool {
 		res, _ := e.send(t, "GET /slow")
@@ -283,6 +290,7 @@ func TestMistakes(t *testing.T) {
 		want string
 	}{
 		{[]string{"apy", "--config", good}, `there is no policy "apy"; did you mean "api"?`},
+		{[]string{"api", "api=x", "--config", good}, `api: of several policies each needs the domain`},
 		{[]string{"--config", good}, `name a policy; expected one of api`},
 		{[]string{"api", "--config", write(t, "Caddyfile", "{\n\tweir {\n\t\tpolicy api {\n\t\t\tlimitt x\n\t\t}\n\t}\n}\n")}, `Caddyfile:4: unknown directive "limitt" in a policy; did you mean "limit"?`},
 		{[]string{"api", "--config", write(t, "weir.json", "{\n\t\"apps\": {\n\t\t\"weir\": }\n}")}, `weir.json:3: config is not valid JSON`},
@@ -292,7 +300,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"api", "--config", good, "--listen", "here"}, `--listen: "here" is no address`},
 		{[]string{"api", "--config", good, "--part", "cluster"}, `there is no part "cluster"; did you mean "clusters"?`},
 		{[]string{"api", "--config", good, "--on-failure", "denny"}, `--on-failure: unknown word "denny"; did you mean "deny"?`},
-		{[]string{"api", "--config", byIP, "--listen", "unix//tmp/x.sock"}, `reads {client_ip}, and clients of a Unix socket have no address`},
+		{[]string{"api", "--config", byIP, "--listen", "unix//tmp/x.sock"}, `{client_ip} is read, and clients of a Unix socket have no address`},
 	} {
 		if out, err := command(tc.args...); err == nil || !strings.Contains(err.Error(), tc.want) || out != "" {
 			t.Errorf("%q: %v, want %s\n%s", tc.args, err, tc.want, out)
@@ -301,6 +309,26 @@ func TestMistakes(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if _, err := command("api"); err == nil || !strings.Contains(err.Error(), "there is no Caddyfile in this directory") {
 		t.Errorf("without a configuration: %v", err)
+	}
+}
+
+// TestExample: examples/envoy has what the command prints for it.
+func TestExample(t *testing.T) {
+	t.Setenv("WEIR_RLS_LISTEN", "127.0.0.1:8081")
+	args := []string{"--config", "../../examples/envoy/Caddyfile"}
+	for _, page := range []string{"headshotpro", "predictions", "shelfforce", "magnetite", "outfit"} {
+		args = append(args, page+"="+page+".localhost")
+	}
+	want, err := command(args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("../../examples/envoy/envoy.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("examples/envoy/envoy.yaml is not what its second line prints:\n%s", want)
 	}
 }
 
