@@ -107,7 +107,7 @@ func (g *Gateway) request(ctx context.Context, c Call) (*http.Request, error) {
 	if c.Key != "" {
 		r.Header.Set(g.credential(c.Key))
 	}
-	r.Trailer = c.Trailer
+	r.Host, r.Trailer = g.Host, c.Trailer
 	return r, nil
 }
 
@@ -127,6 +127,7 @@ func (g *Gateway) Do(ctx context.Context, c Call) (*Answer, error) {
 	a.Status, a.Header = resp.StatusCode, resp.Header
 	a.Body, err = io.ReadAll(resp.Body)
 	a.Got, a.Trailer = time.Now(), resp.Trailer
+	g.relay.await(resp.Header.Get(idHeader))
 	if err != nil {
 		return a, fmt.Errorf("%w: %w", errBroken, err)
 	}

@@ -32,6 +32,12 @@ type Gateway struct {
 	Page   string
 	Origin *Origin
 	URL    string // http://host:port, no slash
+	Host   string // that requests name
+
+	broken int    // the status where the origin breaks off before it answers
+	serves string // host:port where the process answers, and the app that does
+	app    string
+	relay  *Relay // between Envoy and Weir, nil without Envoy
 
 	config   string // the Caddyfile's path
 	subjects string // the path of the file of keys
@@ -53,13 +59,16 @@ type edit struct {
 	content  []byte
 }
 
+// An opener starts a page's gateway: it is [Start], or [StartEnvoy].
+type opener func(t testing.TB, page string, subjects Subjects, edits ...edit) *Gateway
+
 // Start runs the page's example for these subjects until the test ends, with
 // ports, state and an origin of its own.
 func Start(t testing.TB, page string, subjects Subjects, edits ...edit) *Gateway {
 	t.Helper()
 	sources()
 	dir := t.TempDir()
-	return start(t, page, example(t, page, dir, edits), dir, subjects)
+	return start(t, page, example(t, filepath.Join("examples", page, "Caddyfile"), dir, edits), dir, subjects)
 }
 
 // StartConfig runs a Caddyfile of the test's own, in the examples' environment.
@@ -76,16 +85,32 @@ func StartConfig(t testing.TB, name, caddyfile string, subjects Subjects) *Gatew
 // start starts a gateway with the configuration at a path, and files in dir.
 func start(t testing.TB, page, config, dir string, subjects Subjects) *Gateway {
 	t.Helper()
+	g := newGateway(t, page, config, dir, subjects)
+	g.app, g.Host, g.broken = "http", "api.example", http.StatusBadGateway
+	g.open(t, dir)
+	g.URL = "http://" + g.serves
+	return g
+}
+
+// newGateway is a gateway that does not run yet.
+func newGateway(t testing.TB, page, config, dir string, subjects Subjects) *Gateway {
+	t.Helper()
 	g := &Gateway{Page: page, Origin: newOrigin(t), config: config, log: &logTail{}}
 	g.client = newClient()
 	g.subjects, g.state = filepath.Join(dir, "subjects.json"), filepath.Join(dir, "state")
 	writeSubjects(t, g.subjects, subjects)
+	return g
+}
+
+// open runs the process until the test ends, on ports that are free.
+func (g *Gateway) open(t testing.TB, dir string) {
+	t.Helper()
 	for range 3 { // another process may take a port between its choice and its use
 		port, admin := freePort(t), freePort(t)
-		g.URL, g.admin = "http://127.0.0.1:"+port, "127.0.0.1:"+admin
+		g.serves, g.admin = "127.0.0.1:"+port, "127.0.0.1:"+admin
 		g.env = append(os.Environ(),
-			"WEIR_PORT="+port, "WEIR_ORIGIN="+g.Origin.Address(), "WEIR_SUBJECTS="+g.subjects,
-			"WEIR_STATE="+g.state, "WEIR_ADMIN="+g.admin,
+			"WEIR_PORT="+port, "WEIR_RLS_LISTEN="+g.serves, "WEIR_ORIGIN="+g.Origin.Address(),
+			"WEIR_SUBJECTS="+g.subjects, "WEIR_STATE="+g.state, "WEIR_ADMIN="+g.admin,
 			"HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_DATA_HOME="+dir, "ZONEINFO="+dir)
 		if g.launch(t) {
 			break
@@ -95,13 +120,12 @@ func start(t testing.TB, page, config, dir string, subjects Subjects) *Gateway {
 		g.Origin.openAll()
 		g.Stop(t)
 		if t.Failed() {
-			t.Logf("the end of %s's log:\n%s", page, g.log)
+			t.Logf("the end of %s's log:\n%s", g.Page, g.log)
 		}
 	})
 	if !g.running() {
-		t.Fatalf("%s does not start", page)
+		t.Fatalf("%s does not start", g.Page)
 	}
-	return g
 }
 
 // writeSubjects replaces the file at once, as whoever has readers should.
@@ -119,10 +143,10 @@ func writeSubjects(t testing.TB, file string, subjects Subjects) {
 	}
 }
 
-// example is the path of the page's Caddyfile, or of an edited copy in dir.
-func example(t testing.TB, page, dir string, edits []edit) string {
+// example is the path of an example's Caddyfile, or of an edited copy in dir.
+func example(t testing.TB, path, dir string, edits []edit) string {
 	t.Helper()
-	path := filepath.Join(root(), "examples", page, "Caddyfile")
+	path = filepath.Join(root(), path)
 	if len(edits) == 0 {
 		return path
 	}
@@ -174,20 +198,20 @@ func (g *Gateway) launch(t testing.TB) bool {
 	return false
 }
 
-// listening reports whether the admin API has a configuration and the site's
-// port takes connections, both served by this process.
+// listening reports whether the admin API has a configuration and its port
+// takes connections, both served by this process.
 func (g *Gateway) listening() bool {
-	r, err := g.client.Get("http://" + g.admin + "/config/apps/http")
+	r, err := g.client.Get("http://" + g.admin + "/config/apps/" + g.app)
 	if err != nil {
 		return false
 	}
 	text, _ := io.ReadAll(r.Body)
 	_ = r.Body.Close()
-	_, port, _ := strings.Cut(strings.TrimPrefix(g.URL, "http://"), ":")
+	_, port, _ := strings.Cut(g.serves, ":")
 	if r.StatusCode != http.StatusOK || !bytes.Contains(text, []byte(":"+port)) {
 		return false
 	}
-	c, err := net.Dial("tcp", strings.TrimPrefix(g.URL, "http://"))
+	c, err := net.Dial("tcp", g.serves)
 	if err != nil {
 		return false
 	}

@@ -7,8 +7,8 @@ import (
 
 func TestHeadshotpro(t *testing.T) {
 	t.Parallel()
-	prove(t, "headshotpro", append(headshotproProofs(), headshotproClients()...))
-	try(t, headshotproTrials())
+	prove(t, Start, "headshotpro", append(headshotproProofs(), headshotproClients()...))
+	try(t, Start, headshotproTrials())
 }
 
 const (

@@ -8,7 +8,7 @@ import (
 
 func TestMagnetite(t *testing.T) {
 	t.Parallel()
-	prove(t, "magnetite", append(magnetiteProofs(), magnetiteClients()...))
+	prove(t, Start, "magnetite", append(magnetiteProofs(), magnetiteClients()...))
 }
 
 // site is a key of the standard plan; names and values alternate.

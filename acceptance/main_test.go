@@ -104,7 +104,7 @@ func shared(t *testing.T) string {
 
 // absent skips t because something it needs is not there; under CI, where
 // everything must be, it fails.
-func absent(t *testing.T, format string, args ...any) {
+func absent(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
 		t.Fatalf("absent under CI: "+format, args...)

@@ -19,7 +19,7 @@ type proof struct {
 }
 
 // prove runs the proofs side by side against one gateway.
-func prove(t *testing.T, page string, proofs []proof) {
+func prove(t *testing.T, open opener, page string, proofs []proof) {
 	t.Helper()
 	all := Subjects{}
 	for _, p := range proofs {
@@ -30,7 +30,7 @@ func prove(t *testing.T, page string, proofs []proof) {
 			all[key] = attributes
 		}
 	}
-	g := Start(t, page, all)
+	g := open(t, page, all)
 	for _, p := range proofs {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
@@ -42,15 +42,15 @@ func prove(t *testing.T, page string, proofs []proof) {
 // trial is a proof that has its gateways for itself.
 type trial struct {
 	name string
-	run  func(t *testing.T)
+	run  func(t *testing.T, open opener)
 }
 
-func try(t *testing.T, trials []trial) {
+func try(t *testing.T, open opener, trials []trial) {
 	t.Helper()
 	for _, tr := range trials {
 		t.Run(tr.name, func(t *testing.T) {
 			t.Parallel()
-			tr.run(t)
+			tr.run(t, open)
 		})
 	}
 }

@@ -132,7 +132,7 @@ func (g *Gateway) script(t *testing.T, key, interpreter, name, code string) outc
 	}
 	header, _ := g.credential(key)
 	cmd := exec.Command(interpreter, path)
-	cmd.Env = append(os.Environ(), "BASE_URL="+g.URL, "KEY="+key, "CREDENTIAL="+header,
+	cmd.Env = append(os.Environ(), "BASE_URL="+g.entrance(t), "KEY="+key, "CREDENTIAL="+header,
 		"PYTHONPATH="+filepath.Join(root(), "acceptance", "testdata", "python"), "PYTHONDONTWRITEBYTECODE=1")
 	var complaints strings.Builder
 	cmd.Stderr = &complaints

@@ -9,7 +9,7 @@ import (
 
 func TestShelfforce(t *testing.T) {
 	t.Parallel()
-	prove(t, "shelfforce", append(shelfforceProofs(), shelfforceClients()...))
+	prove(t, Start, "shelfforce", append(shelfforceProofs(), shelfforceClients()...))
 }
 
 const (
@@ -52,7 +52,7 @@ func shelfforceProofs() []proof {
 			Subjects{"s1-a": shop("s1", "free"), "s1-b": shop("s1", "free")},
 			shopsApart,
 		},
-		{"S3 C2 A-S1 the plans", plans(), plansTable},
+		{"S3 C2 A-S1 the plans", plans("s3-"), plansTable},
 		{
 			"S13 C2 C3 limits by attribute, moved at once",
 			Subjects{"s13": shop("s13", "enterprise", "analyses", 7, "reads", 9, "writes", 8), "s13-f": shop("s13f", "free", "reads", 61)},
@@ -82,10 +82,10 @@ var planTable = []struct {
 	{"free", 5, 60, 20}, {"starter", 10, 120, 40}, {"growth", 30, 300, 80}, {"pro", 60, 600, 150}, {"scale", 150, 1200, 300},
 }
 
-func plans() Subjects {
+func plans(prefix string) Subjects {
 	keys := Subjects{}
 	for _, p := range planTable {
-		keys["s3-"+p.name] = shop("s3"+p.name, p.name)
+		keys[prefix+p.name] = shop(prefix+"u-"+p.name, p.name)
 	}
 	return keys
 }
@@ -95,10 +95,27 @@ func plansTable(t *testing.T, g *Gateway) {
 		key := "s3-" + p.name
 		g.Send(t, get(key, "/api/v1/products")).want(t, 200).rate(t, p.reads, p.reads-1)
 		g.Send(t, post(key, "/api/v1/tasks")).want(t, 200).rate(t, p.writes, p.writes-1)
+		wantTally(t, g.Volley(t, p.analyses, func(int) Call { return analysis(key) }), p.analyses, 0)
+		g.Send(t, analysis(key)).wantLimited(t, p.analyses, 0)
+	}
+}
+
+func planBatches(t *testing.T, g *Gateway) {
+	for _, p := range planTable {
+		key := "s3b-" + p.name
 		g.Send(t, batch(key, p.analyses+1)).wantLimited(t, p.analyses, p.analyses)
 		g.Send(t, batch(key, p.analyses)).want(t, 200).rate(t, p.analyses, 0)
 		g.Send(t, analysis(key)).wantLimited(t, p.analyses, 0)
 	}
+}
+
+func noWrite(t *testing.T, g *Gateway) {
+	g.Send(t, batch("s10", 1)).want(t, 200).rate(t, 5, 4)
+	g.Send(t, analysis("s10")).want(t, 200).rate(t, 5, 3)
+	g.Send(t, post("s10", "/api/v1/tasks")).want(t, 200).rate(t, 20, 19)
+	g.Times(t, 3, batch("s10", 1), 200).rate(t, 5, 0)
+	g.Send(t, batch("s10", 1)).wantLimited(t, 5, 0)
+	g.Send(t, post("s10", "/api/v1/tasks")).want(t, 200).rate(t, 20, 18)
 }
 
 func shopAttributes(t *testing.T, g *Gateway) {
@@ -226,7 +243,10 @@ func batchProofs() []proof {
 			batchCosts,
 		},
 		{"S5 C14 C6 of batches at once as many as fit", Subjects{"s5-v": shop("s5v", "growth"), "s5-w": shop("s5w", "growth")}, batchesAtOnce},
-		{"S5 A-S3 what has no images counts as one and passes unchanged", Subjects{"s5-e": shop("s5e", "growth")}, oddBatches},
+		{"S5 S3 a plan's whole analyses fit into one batch", plans("s3b-"), planBatches},
+		{"S10 A-S2 S7 S4 C5 a batch takes no write", Subjects{"s10": shop("s10", "free")}, noWrite},
+		{"A-S3 S5 what has no images counts as one and passes unchanged", Subjects{"s5-e": shop("s5e", "growth")}, oddBatches},
+		{"S5 A-S3 only the outermost images count", Subjects{"s5-o": shop("s5o", "growth")}, nestedBatches},
 		{"S5 C9 a batch passes byte for byte, chunked or not", Subjects{"s5-b": shop("s5b", "growth")}, batchBytes},
 		{"A-S4 a batch that can never fit is refused and takes nothing", Subjects{"s5-n": shop("s5n", "free")}, neverFits},
 		{"S5 C7 C8 C5 A-S5 a refused batch is told when all of it fits", Subjects{"s5-t": shop("s5t", "starter")}, batchTold},
@@ -266,8 +286,11 @@ func oddBatches(t *testing.T, g *Gateway) {
 			t.Errorf("%q did not reach the origin as it is", body)
 		}
 	}
+}
+
+func nestedBatches(t *testing.T, g *Gateway) {
 	nested := `{"a": [[1, 2], {"images": [1]}], "images": [[1, 2, 3], {"images": [1, 2]}, null, "x,y", 5.5e3]}`
-	g.Send(t, post("s5-e", batches).body(nested)).want(t, 200).rate(t, 30, 12)
+	g.Send(t, post("s5-o", batches).body(nested)).want(t, 200).rate(t, 30, 25)
 }
 
 func batchBytes(t *testing.T, g *Gateway) {

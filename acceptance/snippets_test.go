@@ -19,10 +19,10 @@ func TestPages(t *testing.T) {
 	} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
-			prove(t, page, proofs)
+			prove(t, Start, page, proofs)
 		})
 	}
-	try(t, pageTrials())
+	try(t, Start, pageTrials())
 }
 
 func headshotproSnippets() []proof {
@@ -248,7 +248,7 @@ func pageTrials() []trial {
 
 // passages are the facts, not the sentences, that CONTRACTS.md reads on the
 // pages.
-func passages(t *testing.T) {
+func passages(t *testing.T, _ opener) {
 	for page, facts := range map[string][]string{
 		"headshotpro": {"| Standard | 300 |", "| Professional | 300 |", "| Enterprise | 1,000 |", "credits × 2", "/organization/invites/revoke", "sliding window"},
 		"predictions": {"per API key", "| 60 |", "| 5 |", "| No limit |", "Retry-After", "creation until completion"},
@@ -265,12 +265,12 @@ func passages(t *testing.T) {
 }
 
 // samples compares each sample body on the pages with the gateway's own.
-func samples(t *testing.T) {
-	t.Run("headshotpro", sampleHeadshotpro)
-	t.Run("predictions", samplePredictions)
-	t.Run("shelfforce", sampleShelfforce)
-	t.Run("magnetite", sampleMagnetite)
-	t.Run("outfit", sampleOutfit)
+func samples(t *testing.T, open opener) {
+	t.Run("headshotpro", func(t *testing.T) { sampleHeadshotpro(t, open) })
+	t.Run("predictions", func(t *testing.T) { samplePredictions(t, open) })
+	t.Run("shelfforce", func(t *testing.T) { sampleShelfforce(t, open) })
+	t.Run("magnetite", func(t *testing.T) { sampleMagnetite(t, open) })
+	t.Run("outfit", func(t *testing.T) { sampleOutfit(t, open) })
 }
 
 // wantSample requires the body to have the shape of the page's nth object that
@@ -304,32 +304,32 @@ func (a *Answer) wantSample(t *testing.T, page, head string, nth int) {
 	}
 }
 
-func sampleHeadshotpro(t *testing.T) {
-	g := Start(t, "headshotpro", Subjects{"k": {"id": "o", "requests": 1, "credits": 0}})
+func sampleHeadshotpro(t *testing.T, open opener) {
+	g := open(t, "headshotpro", Subjects{"k": {"id": "o", "requests": 1, "credits": 0}})
 	g.Send(t, invite("k", "x")).want(t, 429).wantSample(t, "headshotpro", "{\n\"success\"", 1)
 	g.Send(t, organization("k")).want(t, 200)
 	g.Send(t, organization("k")).want(t, 429).wantSample(t, "headshotpro", "{\n\"success\"", 0)
 }
 
-func samplePredictions(t *testing.T) {
-	g := Start(t, "predictions", Subjects{"k": account("u", "concurrent_predictions", 0)})
+func samplePredictions(t *testing.T, open opener) {
+	g := open(t, "predictions", Subjects{"k": account("u", "concurrent_predictions", 0)})
 	g.Send(t, create("k", "x")).want(t, 429).wantSample(t, "predictions", "{\n\"error\"", 0)
 }
 
-func sampleShelfforce(t *testing.T) {
-	g := Start(t, "shelfforce", Subjects{"k": shop("u", "free", "analyses", 1)})
+func sampleShelfforce(t *testing.T, open opener) {
+	g := open(t, "shelfforce", Subjects{"k": shop("u", "free", "analyses", 1)})
 	g.Send(t, analysis("k")).want(t, 200)
 	g.Send(t, analysis("k")).want(t, 429).wantSample(t, "shelfforce", "{\n  \"error\"", 0)
 }
 
-func sampleMagnetite(t *testing.T) {
-	g := Start(t, "magnetite", Subjects{"k": site("u", "generation_limit", 1)})
+func sampleMagnetite(t *testing.T, open opener) {
+	g := open(t, "magnetite", Subjects{"k": site("u", "generation_limit", 1)})
 	g.Send(t, generate("k")).want(t, 200)
 	g.Send(t, generate("k")).want(t, 429).wantSample(t, "magnetite", "{\n  \"success\"", 0)
 }
 
-func sampleOutfit(t *testing.T) {
-	g := Start(t, "outfit", Subjects{"k": wearer("u")})
+func sampleOutfit(t *testing.T, open opener) {
+	g := open(t, "outfit", Subjects{"k": wearer("u")})
 	g.Send(t, get("k", "/usage")).want(t, 200).wantSample(t, "outfit", `{ "total_requests"`, 0)
 	gate := g.Origin.Gate()
 	running := g.Begin(t, style("k").at(gate))

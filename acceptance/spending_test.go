@@ -187,15 +187,15 @@ func dayIsTold(t *testing.T, g *Gateway) {
 // soon is how far away the end of a day or month is made.
 const soon = 20 * time.Second
 
-func spendingDayEnds(t *testing.T) {
+func spendingDayEnds(t *testing.T, open opener) {
 	end := roundUp(time.Now().Add(soon), time.Second)
-	g := Start(t, "predictions", Subjects{"k": account("u", "daily_spending", 1)}, zoned("calendar day", midnight(end).Sub(end), ""))
+	g := open(t, "predictions", Subjects{"k": account("u", "daily_spending", 1)}, zoned("calendar day", midnight(end).Sub(end), ""))
 	g.spendUntil(t, end, "DAILY_SPENDING_LIMIT_EXCEEDED")
 }
 
-func spendingMonthEnds(t *testing.T) {
+func spendingMonthEnds(t *testing.T, open opener) {
 	end := roundUp(time.Now().Add(soon), time.Second)
-	g := Start(t, "predictions", Subjects{"k": account("u", "monthly_spending", 1)}, zoned("calendar month", midnight(end).Sub(end), fmt.Sprint(midnight(end).Day())))
+	g := open(t, "predictions", Subjects{"k": account("u", "monthly_spending", 1)}, zoned("calendar month", midnight(end).Sub(end), fmt.Sprint(midnight(end).Day())))
 	g.spendUntil(t, end, "MONTHLY_SPENDING_LIMIT_EXCEEDED")
 }
 
