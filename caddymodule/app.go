@@ -255,7 +255,7 @@ func (a *App) open() (*core.Engine, error) {
 		Store: a.state.store, OnStoreError: a.OnStoreError, Hasher: a.state.hasher,
 	}
 	if a.OnStoreError == "local" {
-		o.Local = a.state.openLocal()
+		o.Local = a.state.openLocal(a.store)
 	}
 	for name, pg := range a.pages {
 		o.Policies[name] = pg.policy

@@ -82,6 +82,34 @@ var wrongOptions = []wrong{
 		[]string{`Caddyfile:3: expected "store memory DIRECTORY|volatile", got "memory a b"`},
 	},
 	{
+		"store directive",
+		inOption("store memory a {\nmaxcells 5\n}"),
+		[]string{`Caddyfile:4: unknown directive "maxcells" in a memory store; did you mean "max_cells"?`},
+	},
+	{
+		"store max_cells missing",
+		inOption("store memory a {\nmax_cells\n}"),
+		[]string{`Caddyfile:4: expected "max_cells N", got "max_cells"`},
+	},
+	{
+		"store max_cells no number",
+		inOption("store memory a {\nmax_cells 1e6\noverflow shar\n}"),
+		[]string{
+			`Caddyfile:4: "1e6" is not a number of counters from 1`,
+			`Caddyfile:5: expected "overflow deny|share", got "shar"; did you mean "share"?`,
+		},
+	},
+	{
+		"store max_cells none",
+		inOption("store memory volatile {\nmax_cells 0\n}"),
+		[]string{`Caddyfile:4: "0" is not a number of counters from 1`},
+	},
+	{
+		"store overflow twice",
+		inOption("store memory a {\noverflow deny\noverflow share\n}"),
+		[]string{`Caddyfile:5: "overflow" is repeated; it stands in line 4 already`},
+	},
+	{
 		"store repeated",
 		inOption("store memory a\nstore memory b"),
 		[]string{`Caddyfile:4: "store" is repeated; it stands in line 3 already`},

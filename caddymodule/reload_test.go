@@ -67,6 +67,7 @@ func TestRejectedReloadChangesNothing(t *testing.T) {
 	rejected := map[string][3]string{
 		"another handler's mistake": {stored(dir, 9), "route {\nprobe reject\n}\n" + site, "is rejected"},
 		"another store":             {stored(elsewhere, 9), "route {\nprobe reject\n}\n" + site, "is rejected"},
+		"another max_cells":         {strings.Replace(stored(dir, 9), dir+`"`, dir+"\" {\nmax_cells 5\n}", 1), site, "other options"},
 		"another secret":            {strings.Replace(stored(dir, 9), "policy api", "secret other\npolicy api", 1), site, "other options"},
 		"a port that is taken":      {stored(dir, 9), site + "\n}\nhttp://" + up + " {\nbind 127.0.0.1", "address already in use"},
 	}

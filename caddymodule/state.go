@@ -99,12 +99,16 @@ func secretOf(module Store, configured string) (key [16]byte, err error) {
 	return key, nil
 }
 
-// openLocal returns the store that counts while the other fails. It begins
+// openLocal returns the store that counts while module's fails. It begins
 // empty, in this process alone.
-func (s *state) openLocal() core.Store {
+func (s *state) openLocal(module Store) core.Store {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.local == nil {
+	switch m, ok := module.(interface{ Local() core.Store }); {
+	case s.local != nil:
+	case ok:
+		s.local = m.Local()
+	default:
 		s.local = memory.New(memory.Options{})
 	}
 	return s.local

@@ -1,12 +1,15 @@
 package caddymodule
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -44,7 +47,19 @@ type MemoryStore struct {
 
 	// Volatile keeps nothing on disk: a restart begins with empty counters.
 	Volatile bool `json:"volatile,omitempty"`
+
+	// MaxCells is how many counters there may be, one for each limit and whom
+	// it counts; 16777216 by default.
+	MaxCells int64 `json:"max_cells,omitempty"`
+
+	// Overflow says what becomes of requests for whose counters there is no
+	// room: "deny" (the default) fails them, as on_store_error says; with "share"
+	// they share one counter for each limit.
+	Overflow string `json:"overflow,omitempty"`
 }
+
+// overflows are the values of MemoryStore.Overflow.
+var overflows = []string{"deny", "share"}
 
 // CaddyModule returns the Caddy module information.
 func (*MemoryStore) CaddyModule() caddy.ModuleInfo {
@@ -53,6 +68,9 @@ func (*MemoryStore) CaddyModule() caddy.ModuleInfo {
 
 // Provision implements caddy.Provisioner.
 func (m *MemoryStore) Provision(caddy.Context) error {
+	if err := m.checkRoom(); err != nil {
+		return err
+	}
 	switch {
 	case m.Dir == "" && !m.Volatile:
 		return errors.New("a directory is missing; without one counters would not outlive a restart (if that is meant: volatile)")
@@ -71,17 +89,43 @@ func (m *MemoryStore) Provision(caddy.Context) error {
 	return nil
 }
 
+// checkRoom checks what bounds the store.
+func (m *MemoryStore) checkRoom() error {
+	switch {
+	case m.MaxCells < 0:
+		return fmt.Errorf("max_cells: %d is not a number of counters from 1", m.MaxCells)
+	case m.Overflow != "" && !slices.Contains(overflows, m.Overflow):
+		return fmt.Errorf("overflow: %q is neither deny nor share%s", clip(m.Overflow), core.DidYouMean(m.Overflow, overflows))
+	}
+	return nil
+}
+
 // Identity implements Store.
 func (m *MemoryStore) Identity() (name, options string) {
+	o := m.options("")
+	options = fmt.Sprintf("max_cells %d overflow %d", o.MaxCells, o.Overflow)
 	if m.Volatile {
-		return "memory", ""
+		return "memory", options
 	}
-	return "memory:" + m.Dir, ""
+	return "memory:" + m.Dir, options
 }
+
+// options returns the store's options, for what is kept in dir.
+func (m *MemoryStore) options(dir string) memory.Options {
+	o := memory.Options{Dir: dir, MaxCells: cmp.Or(m.MaxCells, memory.DefaultMaxCells)}
+	if m.Overflow == "share" {
+		o.Overflow = memory.Share
+	}
+	return o
+}
+
+// Local returns a store for the time in which this one fails, with as many
+// cells at most.
+func (m *MemoryStore) Local() core.Store { return memory.New(m.options("")) }
 
 // Open implements Store.
 func (m *MemoryStore) Open() (core.Store, error) {
-	s := memory.New(memory.Options{Dir: m.Dir})
+	s := memory.New(m.options(m.Dir))
 	if err := s.Open(); err != nil {
 		return nil, err
 	}
@@ -106,8 +150,10 @@ func (m *MemoryStore) Secret() (secret [16]byte, err error) {
 
 // UnmarshalCaddyfile sets up the store from Caddyfile tokens. Syntax:
 //
-//	memory <directory>
-//	memory volatile
+//	memory <directory>|volatile {
+//		max_cells <n>
+//		overflow  deny|share
+//	}
 func (m *MemoryStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	p := newParser()
 	dir := p.moduleDirective(d)
@@ -115,15 +161,37 @@ func (m *MemoryStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		p.errorf(dir.name, `"store memory" needs a directory, for counters outlive the process there; "store memory volatile" does without`)
 		return p.err()
 	}
-	if !p.counts(&dir, "store memory DIRECTORY|volatile", 1, 1, false) {
+	if !p.counts(&dir, "store memory DIRECTORY|volatile", 1, 1, true) {
 		return p.err()
 	}
+	parseBlock(p, memoryGrammar, "a memory store", dir.block, m, "")
 	if t := dir.args[0]; t.Text == "volatile" && !t.Quoted() {
 		m.Volatile = true
 	} else {
 		m.Dir = p.filled(t, "directory")
 	}
 	return p.err()
+}
+
+var memoryGrammar = grammar[MemoryStore]{
+	{"max_cells", "N", 1, 1, false, "max_cells", (*parser).maxCells},
+	{"overflow", "deny|share", 1, 1, false, "overflow", (*parser).overflow},
+}
+
+func (p *parser) maxCells(m *MemoryStore, _ string, d *directive) {
+	n, err := strconv.ParseInt(d.args[0].Text, 10, 64)
+	if err != nil || n < 1 {
+		p.errorf(d.args[0], "%q is not a number of counters from 1", clip(d.args[0].Text))
+	}
+	m.MaxCells = n
+}
+
+func (p *parser) overflow(m *MemoryStore, _ string, d *directive) {
+	word := d.args[0].Text
+	if !slices.Contains(overflows, word) {
+		p.errorf(d.args[0], "expected \"overflow deny|share\", got %q%s", clip(word), core.DidYouMean(word, overflows))
+	}
+	m.Overflow = word
 }
 
 // Interface guards

@@ -12,16 +12,20 @@ type claim struct {
 // takeBatch is take for several requests. Their charges of one cell share a
 // claim to it. It requires that held, their locks, are held.
 func (s *Store) takeBatch(held locks, op *core.Take) error {
-	claims := make(map[cellKey]*claim)
 	for t := op; t != nil; t = t.Next {
 		t.Now = op.Now
 		s.override(held, t)
-		for i := range t.Charges {
-			s.claim(claims, t, &t.Charges[i])
+	}
+	claims := s.claims(held, op, false)
+	if !op.Denied() && !s.roomForAll(claims, op) {
+		var err error
+		if claims, err = s.makeRoomForAll(held, op); err != nil {
+			return err
 		}
 	}
 	admitted := !op.Denied()
-	if admitted && !s.roomForAll(claims, op) {
+	if admitted && held.ledger && !s.ledger.room(op) {
+		s.turnedAway.Add(1)
 		return ErrFull
 	}
 	for t := op; t != nil; t = t.Next {
@@ -29,30 +33,58 @@ func (s *Store) takeBatch(held locks, op *core.Take) error {
 		for i := range t.Charges {
 			c := &t.Charges[i]
 			f := claims[keyOf(c)]
-			if !takes(admitted, c) || !admitted && f.fresh && s.full() {
+			if !takes(admitted, c) || f.omits(c) || !admitted && f.fresh && s.full() {
 				continue // as in take
 			}
 			s.charge(t, c, f.found)
-			f.fresh, f.taken = false, true
+			f.fresh, f.taken = f.fresh && f.common && c.Cost == 0, true
 		}
 	}
 	s.restate(claims, op)
 	return nil
 }
 
-// claim checks c as if the charges before it that fit were taken.
-func (s *Store) claim(claims map[cellKey]*claim, op *core.Take, c *core.Charge) {
-	f := claims[keyOf(c)]
-	if f == nil {
-		f = new(claim)
-		if !leasable(c.Limit) {
-			f.found = s.find(op.Now, c)
+// claims checks all charges of a batch and returns what they claim. full says
+// that there is no room for any cell.
+func (s *Store) claims(held locks, op *core.Take, full bool) map[cellKey]*claim {
+	claims := make(map[cellKey]*claim)
+	for t := op; t != nil; t = t.Next {
+		for i := range t.Charges {
+			c := &t.Charges[i]
+			f := claims[keyOf(c)]
+			if f == nil {
+				f = s.newClaim(held, claims, t, c, full)
+				claims[keyOf(c)] = f
+			}
+			s.claim(f, t, c)
 		}
-		claims[keyOf(c)] = f
 	}
+	return claims
+}
+
+// newClaim returns the claim to c's cell, which other subjects may share.
+func (s *Store) newClaim(held locks, claims map[cellKey]*claim, op *core.Take, c *core.Charge, full bool) *claim {
+	f := new(claim)
+	if leasable(c.Limit) {
+		return f
+	}
+	f.found = s.find(held, op.Now, c, full)
+	if !f.common {
+		return f
+	}
+	key := cellKey{c.Limit.ID, commonScope(c)}
+	if first := claims[key]; first != nil {
+		return first
+	}
+	claims[key] = f
+	return f
+}
+
+// claim checks c as if the charges before it that fit were taken.
+func (s *Store) claim(f *claim, op *core.Take, c *core.Charge) {
 	c.State, c.Ahead = core.State{}, f.ahead
 	s.look(op.Now, c, f.found)
-	if takes(true, c) {
+	if takes(true, c) && !f.omits(c) {
 		f.ahead = max(core.SaturatingAdd(f.ahead, c.Cost), -c.Used)
 	}
 }
@@ -64,16 +96,31 @@ func (s *Store) roomForAll(claims map[cellKey]*claim, op *core.Take) bool {
 	if free >= int64(len(claims)) {
 		return true
 	}
+	needed := int64(0)
 	for t := op; t != nil; t = t.Next {
 		for i := range t.Charges {
 			c := &t.Charges[i]
-			if f := claims[keyOf(c)]; f.fresh && !f.taken && takes(true, c) {
+			if f := claims[keyOf(c)]; f.own() && !f.taken && takes(true, c) {
 				f.taken = true
-				free--
+				needed++
 			}
 		}
 	}
-	return free >= 0
+	return needed == 0 || needed <= free
+}
+
+// makeRoomForAll is makeRoom for several requests.
+func (s *Store) makeRoomForAll(held locks, op *core.Take) (map[cellKey]*claim, error) {
+	s.press(held, op.Now)
+	claims := s.claims(held, op, false)
+	if op.Denied() || s.roomForAll(claims, op) {
+		return claims, nil
+	}
+	if s.overflow == Deny {
+		s.turnedAway.Add(1)
+		return nil, ErrFull
+	}
+	return s.claims(held, op, true), nil
 }
 
 // restate renews what charges tell of cells that others charged after them.

@@ -25,9 +25,11 @@
 //
 // # Memory
 //
-// A cell of a rolling minute with 300 charges takes at most 700 bytes, all
+// A cell of a rolling minute with 300 charges takes at most 540 bytes, all
 // told; cells are dropped when they count nothing any more, and there are no
-// more than Options.MaxCells. Remembered are at most 2 × 2²⁰ settled requests
+// more than Options.MaxCells, but for one of each limit that subjects share
+// (see Share), and what is settled for requests that were admitted. As many may
+// be the slots and leases, and the owners that attributes are set on. Remembered are at most 2 × 2²⁰ settled requests
 // (about 40 bytes each), 2 × 2¹⁷ reservations, 2 × 2¹⁴ requests that were given
 // leases though their Take had failed, for each shard 2¹⁰ resets, and for each
 // policy 2¹⁴ releases that overtook their leases; of more, the oldest are

@@ -167,11 +167,11 @@ func (g *ledger) extend(now core.Instant, l *lease, op *core.Settle) {
 }
 
 // leaseAbove makes leases for a request whose Take failed: they count above
-// any maximum. given is how many names the request was given before.
+// any maximum, but are no more than there may be. given is how many names the request was given before.
 func (g *ledger) leaseAbove(now core.Instant, b *book, op *core.Settle, name string, given int64) (any bool) {
 	for i := range op.Charges {
 		c := &op.Charges[i]
-		if !leasable(c.Limit) || c.Taken || c.Peek || c.CheckOnly || c.Cost <= given {
+		if !leasable(c.Limit) || c.Taken || c.Peek || c.CheckOnly || c.Cost <= given || g.size() >= g.most {
 			continue
 		}
 		any = true

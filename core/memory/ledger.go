@@ -24,12 +24,14 @@ type ledger struct {
 	books map[string]*book
 
 	slots    []slot // number 0 is none
+	inFlight int    // how many of them are not free
 	free     uint32
 	requests map[core.ID]uint32 // the first slot of each request
 	sequence uint64             // of the newest request with slots
 
 	expiring leaseHeap
 	order    uint64 // of the newest lease
+	most     int64  // slots in flight and leases
 	limits   *limitTable
 
 	// given is how many names each request was given whose Take failed.
@@ -50,7 +52,7 @@ func (g *ledger) init(limits *limitTable) {
 	g.used = make(map[cellKey]int64)
 	g.books = make(map[string]*book)
 	g.requests = make(map[core.ID]uint32)
-	g.slots = make([]slot, 1, 64)
+	g.slots, g.inFlight = make([]slot, 1, 64), 0
 	g.expiring = nil
 	g.given = generations[int64]{}
 }
@@ -78,6 +80,23 @@ func (g *ledger) book(policy string) *book {
 		g.books[b.policy] = b
 	}
 	return b
+}
+
+// size returns how many slots in flight and leases there are.
+func (g *ledger) size() int64 { return int64(g.inFlight + len(g.expiring)) }
+
+// room reports whether op's slots, and those of op.Next and so on, may be added
+// those that there are.
+func (g *ledger) room(op *core.Take) bool {
+	size := g.size()
+	for ; op != nil; op = op.Next {
+		for i := range op.Charges {
+			if c := &op.Charges[i]; leasable(c.Limit) && takes(true, c) && c.Cost > 0 {
+				size++
+			}
+		}
+	}
+	return size <= g.most
 }
 
 // add changes the count of a cell.

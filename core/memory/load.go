@@ -48,6 +48,7 @@ func (s *Store) clear() {
 	}
 	s.overrides.Store(0)
 	s.cells.Store(0)
+	s.commons.Store(0)
 	s.ledger.init(&s.limits)
 	s.receipts.settled = generations[bool]{}
 	s.receipts.reserved = generations[[]reservation]{}

@@ -49,8 +49,9 @@ func (s *Store) release(l locks) {
 }
 
 // acquireTake locks what op names. Whether the owner has overrides is looked
-// up only while any owner has: the number is read again under the locks, for
-// it may have been the operation before this one that set the first.
+// up only while any owner has, and cells that subjects share only while there are
+// any or may be: both are read again under the locks, for it may have been the
+// operation before this one that set or made the first.
 func (s *Store) acquireTake(op *core.Take) (locks, error) {
 	var l locks
 	var owners uint64
@@ -60,16 +61,26 @@ func (s *Store) acquireTake(op *core.Take) (locks, error) {
 		}
 		owners |= s.bit(t.Owner)
 	}
-	if s.overrides.Load() > 0 {
-		l.shards |= owners
-	}
+	l.shards |= s.besides(owners)
 	s.acquire(l)
-	if l.shards&owners != owners && s.overrides.Load() > 0 {
+	for {
+		missing := s.besides(owners) &^ l.shards
+		if missing == 0 {
+			return l, s.alive(l)
+		}
 		s.release(l)
-		l.shards |= owners
+		l.shards |= missing
 		s.acquire(l)
 	}
-	return l, s.alive(l)
+}
+
+// besides returns the shards that an operation on these owners needs besides
+// those of its charges.
+func (s *Store) besides(owners uint64) (set uint64) {
+	if s.overrides.Load() > 0 {
+		set = owners
+	}
+	return set | s.crowd()
 }
 
 // acquireSettle locks what op names, and what its request reserved, which is
@@ -92,7 +103,7 @@ func (s *Store) acquireSettle(op *core.Settle) (locks, error) {
 	}
 	s.acquire(l)
 	for op.HasCost {
-		missing := s.reservedShards(op.ID) &^ l.shards
+		missing := (s.reservedShards(op.ID) | s.crowd()) &^ l.shards
 		if missing == 0 {
 			break
 		}

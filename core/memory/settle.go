@@ -3,13 +3,13 @@ package memory
 import "github.com/weirhq/weir/core"
 
 // settle applies op at now. It requires that op's locks are held.
-func (s *Store) settle(now core.Instant, op *core.Settle) {
+func (s *Store) settle(held locks, now core.Instant, op *core.Settle) {
 	op.Leased, op.Released, op.Renewed, op.Ignored, op.Duplicate = 0, 0, 0, 0, false
 	if op.HasCost {
-		s.settleCost(now, op)
+		s.settleCost(held, now, op)
 	}
 	if len(op.Set) > 0 {
-		s.overrides.Add(s.shards[s.shardOf(op.Owner)].set(op.Owner, op.Set))
+		s.set(op)
 	}
 	s.ledger.lease(now, op)
 	s.ledger.release(op)
@@ -18,12 +18,23 @@ func (s *Store) settle(now core.Instant, op *core.Settle) {
 		s.reset(op)
 	}
 	if op.End {
-		s.end(now, op)
+		s.end(held, now, op)
 	}
 }
 
+// set sets attributes of op's owner, who may be a new one if there is room for
+// one.
+func (s *Store) set(op *core.Settle) {
+	sh := &s.shards[s.shardOf(op.Owner)]
+	if _, known := sh.overrides[op.Owner]; !known && s.overrides.Load() >= s.maxCells {
+		op.Ignored += len(op.Set)
+		return
+	}
+	s.overrides.Add(sh.set(op.Owner, op.Set))
+}
+
 // settleCost corrects what op's settled charges reserved, once per ID.
-func (s *Store) settleCost(now core.Instant, op *core.Settle) {
+func (s *Store) settleCost(held locks, now core.Instant, op *core.Settle) {
 	if op.Duplicate = !s.receipts.settle(now.Steady, op); op.Duplicate {
 		return
 	}
@@ -36,13 +47,14 @@ func (s *Store) settleCost(now core.Instant, op *core.Settle) {
 			c.Cost = 0
 			s.receipts.recall(op.ID, &c)
 		}
-		s.correct(now, &c, op.Cost-c.Cost)
+		s.correct(held, now, &c, op.Cost-c.Cost)
 	}
 	s.receipts.forget(op.ID)
 }
 
-// correct adds delta to c's cell, or takes it from c's entry.
-func (s *Store) correct(now core.Instant, c *core.Charge, delta int64) {
+// correct adds delta to c's cell, or takes it from c's entry. What is added has
+// room: it was admitted.
+func (s *Store) correct(held locks, now core.Instant, c *core.Charge, delta int64) {
 	cell := s.cell(c)
 	switch {
 	case delta == 0:
@@ -50,10 +62,17 @@ func (s *Store) correct(now core.Instant, c *core.Charge, delta int64) {
 	case delta < 0 && (cell == nil || c.Entry.Slot < s.shards[s.shardOf(c.Scope)].resets[keyOf(c)]):
 		return
 	case cell == nil:
-		sh := &s.shards[s.shardOf(c.Scope)]
-		cell = sh.fresh(now, c)
-		s.limits.note(c.Limit)
-		sh.put(keyOf(c), cell)
+		f := s.find(held, now, c, s.full())
+		if f.omitted {
+			return
+		}
+		if f.common {
+			c.Scope = commonScope(c)
+		}
+		if cell = f.cell; f.fresh {
+			s.limits.note(c.Limit)
+			s.shards[s.shardOf(c.Scope)].put(keyOf(c), cell)
+		}
 	}
 	cell.Settle(now, c, delta)
 }
@@ -72,7 +91,7 @@ func (s *Store) reset(op *core.Settle) {
 
 // end frees the slots of op's request, and remembers its reservations unless it
 // was settled; one that was settled by its ID alone gives them back.
-func (s *Store) end(now core.Instant, op *core.Settle) {
+func (s *Store) end(held locks, now core.Instant, op *core.Settle) {
 	leased, early := len(op.Charges) == 0, false
 	for i := range op.Charges {
 		c := &op.Charges[i]
@@ -84,7 +103,7 @@ func (s *Store) end(now core.Instant, op *core.Settle) {
 				cell.Settle(now, c, -c.Cost)
 			}
 		case reserved(c) && s.receipts.early(op.ID):
-			s.correct(now, c, -c.Cost)
+			s.correct(held, now, c, -c.Cost)
 			early = true
 		case reserved(c):
 			s.receipts.reserve(now.Steady, op.ID, c)

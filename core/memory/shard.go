@@ -22,8 +22,9 @@ const maxResets = 1 << 10
 
 // A shard has the cells of some scopes.
 type shard struct {
-	total *atomic.Int64                 // cells of all shards
-	first *atomic.Pointer[core.Instant] // the store's first reading
+	total   *atomic.Int64                 // subjects' cells in all shards
+	commons *atomic.Int64                 // cells that subjects share
+	first   *atomic.Pointer[core.Instant] // the store's first reading
 
 	mu        sync.Mutex // guards what follows
 	cells     map[cellKey]core.Cell
@@ -43,14 +44,23 @@ func (sh *shard) put(key cellKey, cell core.Cell) {
 	}
 	sh.cells[key] = cell
 	sh.peak = max(sh.peak, len(sh.cells))
-	sh.total.Add(1)
+	sh.count(key, 1)
+}
+
+// count counts cells that are made or dropped.
+func (sh *shard) count(key cellKey, n int64) {
+	if key.common() {
+		sh.commons.Add(n)
+	} else {
+		sh.total.Add(n)
+	}
 }
 
 // remove drops a cell that may be there. It requires that mu is held.
 func (sh *shard) remove(key cellKey) {
 	if _, ok := sh.cells[key]; ok {
 		delete(sh.cells, key)
-		sh.total.Add(-1)
+		sh.count(key, -1)
 	}
 }
 

@@ -27,6 +27,7 @@ func (g *ledger) admit(op *core.Take, c *core.Charge) {
 	} else {
 		g.free = g.slots[n].next
 	}
+	g.inFlight++
 	first := g.requests[op.ID]
 	if first == 0 {
 		g.sequence++
@@ -72,6 +73,7 @@ func (g *ledger) end(id core.ID) {
 		g.unlink(b, n)
 		*s = slot{next: g.free}
 		g.free = n
+		g.inFlight--
 		n = sibling
 		b.tombs.forget(g.oldest(b))
 	}

@@ -18,11 +18,14 @@ type Stats struct {
 	Settled, Reserved int
 	// Owners that attributes were set on.
 	Owners int
+	// Refused operations, which found no room, and charges taken in cells that
+	// subjects Share for want of room; since the store was made.
+	Refused, Shared int64
 }
 
 // Stats counts. It locks one part of the store after another.
 func (s *Store) Stats() Stats {
-	st := Stats{Owners: int(s.overrides.Load()), Cells: int(s.cells.Load())}
+	st := Stats{Owners: int(s.overrides.Load()), Cells: int(s.cells.Load() + s.commons.Load()), Refused: s.turnedAway.Load(), Shared: s.shared.Load()}
 	s.ledger.mu.Lock()
 	st.Cells += len(s.ledger.used)
 	st.Leases = len(s.ledger.expiring)

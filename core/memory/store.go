@@ -17,11 +17,17 @@ type Options struct {
 	// Shards is the number of locks, rounded up to a power of two, from 1 to
 	// 64; 0 means 64.
 	Shards int
-	// MaxCells bounds the cells; 0 means 2²⁴. Of one charge a cell takes some
-	// 200 bytes, and 700 of 300 in a rolling minute. What needs more answers
-	// ErrFull, until cells have become idle.
+	// MaxCells bounds the cells, and likewise the slots and leases, and the
+	// owners that attributes are set on; 0 means DefaultMaxCells. Of one charge a
+	// cell takes at most 190 bytes, and 540 of 300 in a rolling minute.
 	MaxCells int64
+	// Overflow says what becomes of charges that need more cells, until others
+	// have become idle.
+	Overflow Overflow
 }
+
+// DefaultMaxCells is Options.MaxCells where that is 0.
+const DefaultMaxCells = 1 << 24
 
 // The phases of a store's life.
 const (
@@ -38,10 +44,16 @@ type Store struct {
 	ledger    ledger
 	receipts  receipts
 	overrides atomic.Int64 // how many owners have any
-	cells     atomic.Int64 // how many there are in the shards
+	cells     atomic.Int64 // how many subjects have in the shards
+	commons   atomic.Int64 // how many they share there
 	maxCells  int64
-	epoch     atomic.Uint64 // counts resets
-	limits    limitTable
+	overflow  Overflow
+	pressure  chan struct{} // tells the sweeper that room is wanted
+	// How many operations found no room, and how many charges were taken in a
+	// cell that subjects share.
+	turnedAway, shared atomic.Int64
+	epoch              atomic.Uint64 // counts resets
+	limits             limitTable
 
 	phase  atomic.Uint32
 	first  atomic.Pointer[core.Instant] // the first reading that the store was given
@@ -61,15 +73,20 @@ func New(o Options) *Store {
 		n = 64
 	}
 	n = 1 << bits.Len(uint(n-1))
-	s := &Store{dir: o.Dir, shards: make([]shard, n), maxCells: o.MaxCells}
+	s := &Store{
+		dir: o.Dir, shards: make([]shard, n),
+		maxCells: o.MaxCells, overflow: o.Overflow, pressure: make(chan struct{}, 1),
+	}
 	if s.maxCells <= 0 {
-		s.maxCells = 1 << 24
+		s.maxCells = DefaultMaxCells
 	}
 	for i := range s.shards {
-		s.shards[i].total, s.shards[i].first = &s.cells, &s.first
+		sh := &s.shards[i]
+		sh.total, sh.commons, sh.first = &s.cells, &s.commons, &s.first
 	}
 	s.offset.Store(unset)
 	s.ledger.init(&s.limits)
+	s.ledger.most = s.maxCells
 	return s
 }
 
@@ -150,7 +167,7 @@ func (s *Store) Read(_ context.Context, op *core.Take) error {
 	defer s.release(held)
 	s.override(held, op)
 	var inline [inlineCells]found
-	s.check(op, inline[:0])
+	s.check(held, op, inline[:0], false)
 	return nil
 }
 
@@ -181,6 +198,6 @@ func (s *Store) Settle(_ context.Context, op *core.Settle) error {
 	defer s.release(held)
 	now := s.clock(op.Now)
 	s.see(held, now)
-	s.settle(now, op)
+	s.settle(held, now, op)
 	return nil
 }

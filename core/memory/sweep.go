@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -13,6 +14,9 @@ const (
 	// sweepBatch is how many cells or leases are looked at while their lock is
 	// held.
 	sweepBatch = 256
+	// sweepPause is how long after a sweep another one may follow that room is
+	// wanted from, and at least ten times as long as a sweep takes.
+	sweepPause = time.Second
 	// minShrink is the least number of cells that a map must have had to be
 	// made anew when few are left: maps keep their memory.
 	minShrink = 1024
@@ -32,15 +36,21 @@ func startSweeper(s *Store) *sweeper {
 		ticker := time.NewTicker(sweepInterval)
 		defer ticker.Stop()
 		var last core.Instant
+		var next time.Time
 		for {
 			select {
 			case <-w.stop:
 				return
 			case <-ticker.C:
+			case <-s.pressure:
+				if time.Now().Before(next) {
+					continue // who presses on tells again
+				}
 			}
 			if now := s.present(); now != last {
+				began := time.Now()
 				s.sweep(now, w.stop)
-				last = now
+				last, next = now, time.Now().Add(max(sweepPause, 10*time.Since(began)))
 			}
 		}
 	})
@@ -69,14 +79,19 @@ func (s *Store) present() core.Instant {
 	return now.last
 }
 
-// sweep drops everything that is over at now, until stop is closed.
+// sweep drops everything that is over at now, until stop is closed. The cells
+// that subjects share come last, when no shard lets anybody count anew in
+// windows that are over: whoever is charged in one has no cell anywhere else
+// that knows.
 func (s *Store) sweep(now core.Instant, stop <-chan struct{}) {
+	first, least := s.shardOf(commons)+1, int64(math.MaxInt64)
 	for i := range s.shards {
 		select {
 		case <-stop:
 			return
 		default:
-			s.shards[i].sweep(now)
+			sh := &s.shards[(first+i)&(len(s.shards)-1)]
+			least = sh.sweep(now, least)
 		}
 	}
 	s.ledger.sweep(now)
@@ -88,15 +103,21 @@ func (s *Store) sweep(now core.Instant, stop <-chan struct{}) {
 // sweep drops the cells that are idle at now, as far as its wall clock is
 // believed, which the shard has seen then: a request whose clock was read before
 // does not count anew in a window that is over. It lets others in after every
-// batch.
-func (sh *shard) sweep(now core.Instant) {
+// batch. Cells that subjects share are dropped as far as the wall clock least is
+// believed, too; of that and the shard's it returns the lesser.
+func (sh *shard) sweep(now core.Instant, least int64) int64 {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.see(now)
 	past := sh.past(now)
+	least = min(least, past.Wall)
 	seen := 0
 	for key, cell := range sh.cells {
-		if cell.Idle(past) {
+		at := past
+		if key.common() {
+			at.Wall = least
+		}
+		if cell.Idle(at) {
 			sh.remove(key)
 		}
 		if seen++; seen%sweepBatch == 0 {
@@ -105,6 +126,7 @@ func (sh *shard) sweep(now core.Instant) {
 		}
 	}
 	sh.shrink()
+	return least
 }
 
 // shrink gives back the memory of cells that are gone. It requires that mu is

@@ -1,24 +1,18 @@
 package memory
 
-import (
-	"errors"
-
-	"github.com/weirhq/weir/core"
-)
+import "github.com/weirhq/weir/core"
 
 // A found is the cell of a charge; nil where the ledger counts it. A fresh one
-// is not part of the store yet.
+// is not part of the store yet. A common one is of all who have none of their
+// own; in an omitted one nothing is taken.
 type found struct {
-	cell  core.Cell
-	fresh bool
+	cell            core.Cell
+	fresh           bool
+	common, omitted bool
 }
 
 // inlineCells is how many charges of a request need no allocation.
 const inlineCells = 16
-
-// ErrFull is what Take answers if a request that is admitted would need more
-// cells than the store may have. Subjects that have cells are not affected.
-var ErrFull = errors.New("the store has as many cells as it may")
 
 // take decides op at op.Now. It requires that held, op's locks, are held.
 func (s *Store) take(held locks, op *core.Take) error {
@@ -27,36 +21,26 @@ func (s *Store) take(held locks, op *core.Take) error {
 		return s.takeBatch(held, op)
 	}
 	var inline [inlineCells]found
-	cells := s.check(op, inline[:0])
+	cells := s.check(held, op, inline[:0], false)
+	if !op.Denied() && !s.room(op, cells) {
+		var err error
+		if cells, err = s.makeRoom(held, op, cells); err != nil {
+			return err
+		}
+	}
 	op.Admitted = !op.Denied()
-	if op.Admitted && !s.room(op, cells) {
+	if op.Admitted && held.ledger && !s.ledger.room(op) {
+		s.turnedAway.Add(1)
 		return ErrFull
 	}
 	for i := range op.Charges {
-		c := &op.Charges[i]
-		if !takes(op.Admitted, c) || !op.Admitted && cells[i].fresh && s.full() {
+		c, f := &op.Charges[i], cells[i]
+		if !takes(op.Admitted, c) || f.omits(c) || !op.Admitted && f.fresh && s.full() {
 			continue // a refusal stands also where its counts find no room
 		}
-		s.charge(op, c, cells[i])
+		s.charge(op, c, f)
 	}
 	return nil
-}
-
-// full reports whether no more cells may be made.
-func (s *Store) full() bool { return s.cells.Load() >= s.maxCells }
-
-// room reports whether the cells that op needs, which is admitted, may be made.
-func (s *Store) room(op *core.Take, cells []found) bool {
-	free := s.maxCells - s.cells.Load()
-	if free >= int64(len(op.Charges)) {
-		return true
-	}
-	for i := range op.Charges {
-		if cells[i].fresh && takes(true, &op.Charges[i]) {
-			free--
-		}
-	}
-	return free >= 0
 }
 
 // cell returns c's cell, nil if there is none.
@@ -91,14 +75,15 @@ func (s *Store) override(held locks, op *core.Take) {
 }
 
 // check fills in the State of op's charges and appends their cells to cells;
-// those that do not exist yet are not made part of the store.
-func (s *Store) check(op *core.Take, cells []found) []found {
+// those that do not exist yet are not made part of the store. full says that
+// there is no room for any.
+func (s *Store) check(held locks, op *core.Take, cells []found, full bool) []found {
 	for i := range op.Charges {
 		c := &op.Charges[i]
 		c.State = core.State{}
 		var f found
 		if !leasable(c.Limit) {
-			f = s.find(op.Now, c)
+			f = s.find(held, op.Now, c, full)
 		}
 		cells = append(cells, f)
 		s.look(op.Now, c, f)
@@ -106,13 +91,16 @@ func (s *Store) check(op *core.Take, cells []found) []found {
 	return cells
 }
 
-// find returns c's cell, which the ledger does not count.
-func (s *Store) find(now core.Instant, c *core.Charge) found {
-	f := found{cell: s.cell(c)}
-	if f.fresh = f.cell == nil; f.fresh {
-		f.cell = s.shards[s.shardOf(c.Scope)].fresh(now, c)
+// find returns c's cell, which the ledger does not count. full says that there
+// is no room for another one.
+func (s *Store) find(held locks, now core.Instant, c *core.Charge, full bool) found {
+	if cell := s.cell(c); cell != nil {
+		return found{cell: cell}
 	}
-	return f
+	if f := s.common(held, now, c, full); f.cell != nil {
+		return f
+	}
+	return found{cell: s.shards[s.shardOf(c.Scope)].fresh(now, c), fresh: true}
 }
 
 // look fills in c's State from its cell, or from the ledger.
@@ -137,18 +125,23 @@ func (s *Store) charge(op *core.Take, c *core.Charge, f found) {
 	}
 }
 
-// enlist takes c in its cell. The Slot of a settled charge's entry is the epoch,
-// so that a reset can be told to have come since.
+// enlist takes c in its cell; in one that subjects share, c is that cell's from
+// now on. The Slot of a settled charge's entry is the epoch, so that a reset can
+// be told to have come since.
 func (s *Store) enlist(op *core.Take, c *core.Charge, f found) {
 	if f.cell == nil {
 		s.ledger.take(op, c)
 		return
 	}
+	if f.common && c.Cost > 0 {
+		c.Scope = commonScope(c)
+		s.shared.Add(1)
+	}
 	f.cell.Take(op.Now, c)
 	if c.Limit.Settled {
 		c.Entry.Slot = s.epoch.Load()
 	}
-	if f.fresh {
+	if f.fresh && (!f.common || c.Cost > 0) {
 		s.limits.note(c.Limit)
 		s.shards[s.shardOf(c.Scope)].put(keyOf(c), f.cell)
 	}

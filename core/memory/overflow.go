@@ -1,0 +1,158 @@
+package memory
+
+import (
+	"errors"
+	"math/bits"
+
+	"github.com/weirhq/weir/core"
+)
+
+// Overflow says what becomes of charges for whose cells there is no room.
+type Overflow uint8
+
+const (
+	// Deny has Take answer ErrFull.
+	Deny Overflow = iota
+	// Share has subjects without a cell of their own share one for each limit, with
+	// one subject's maximum for all of them (of a Bucket: one for each rate).
+	//
+	// While such a cell counts anything it is the cell of everybody in that
+	// limit who has none of their own, also when there is room again. So nobody
+	// is charged in both at a time, and nobody is admitted above their maximum.
+	Share
+)
+
+// ErrFull is what Take answers if a request that is admitted would need more
+// cells than the store may have. Subjects that have cells are not affected.
+var ErrFull = errors.New("the store has as many cells as it may")
+
+// commons is the scope of cells that subjects share: nobody's, for those of
+// subjects are keyed hashes.
+var commons = core.Scope{Hi: 0x776569722e636f6d, Lo: 0x6d6f6e732e63656c}
+
+// commonScope returns the scope of the cell that c is charged in if its subject
+// has none. That of a bucket depends on its rate, for debt drains at the rate of
+// the last charge; whatever the rate, the shard is the same.
+func commonScope(c *core.Charge) core.Scope {
+	if c.Limit.Kind != core.Bucket {
+		return commons
+	}
+	return twin(uint64(c.Rate))
+}
+
+// twin returns another scope of the shard of commons.
+func twin(n uint64) core.Scope {
+	return core.Scope{Hi: commons.Hi ^ bits.RotateLeft64(n, 32), Lo: commons.Lo ^ n}
+}
+
+// common reports whether subjects share the cell.
+func (k cellKey) common() bool { return k.scope == twin(k.scope.Lo^commons.Lo) }
+
+// nearlyFull is how many cells may be missing until operations lock the cells
+// that subjects share, which they may come to need: more than operations make at
+// a time.
+const nearlyFull = 1024
+
+// crowded reports whether operations may need the cells that subjects share.
+func (s *Store) crowded() bool {
+	return s.commons.Load() > 0 || s.overflow == Share && s.cells.Load() >= s.maxCells-nearlyFull
+}
+
+// crowd returns the shard of the cells that subjects share, if operations may
+// need them.
+func (s *Store) crowd() uint64 {
+	if !s.crowded() {
+		return 0
+	}
+	return s.bit(commons)
+}
+
+// common returns the cell that c's subject, who has none, shares with others; no
+// cell if it may have one of its own. A count, which refuses nobody, is left out
+// rather than shared. It requires that held is held.
+func (s *Store) common(held locks, now core.Instant, c *core.Charge, full bool) found {
+	full = full && s.overflow == Share
+	if held.shards&s.bit(commons) == 0 || c.Limit.Count && !full {
+		return found{}
+	}
+	sh := &s.shards[s.shardOf(commons)]
+	if c.Limit.Count {
+		return found{cell: sh.fresh(now, c), omitted: true}
+	}
+	cell := sh.cells[cellKey{c.Limit.ID, commonScope(c)}]
+	switch {
+	case cell != nil && (full || !cell.Idle(now)):
+		return found{cell: cell, common: true}
+	case full:
+		return found{cell: sh.fresh(now, c), fresh: true, common: true}
+	}
+	return found{}
+}
+
+// full reports whether no more cells may be made.
+func (s *Store) full() bool { return s.cells.Load() >= s.maxCells }
+
+// room reports whether the cells that op needs, which is admitted, may be made.
+func (s *Store) room(op *core.Take, cells []found) bool {
+	free := s.maxCells - s.cells.Load()
+	if free >= int64(len(op.Charges)) {
+		return true
+	}
+	needed := int64(0)
+	for i := range op.Charges {
+		if cells[i].own() && takes(true, &op.Charges[i]) {
+			needed++
+		}
+	}
+	return needed == 0 || needed <= free
+}
+
+// omits reports whether nothing is taken for c: nobody gives back what others
+// took.
+func (f *found) omits(c *core.Charge) bool { return f.omitted || f.common && c.Cost < 0 }
+
+// own reports whether a charge makes it a cell of one subject.
+func (f *found) own() bool { return f.fresh && !f.common && !f.omitted }
+
+// makeRoom checks op anew where there is no room for the cells that it needs:
+// with idle ones dropped, and else in shared ones.
+func (s *Store) makeRoom(held locks, op *core.Take, cells []found) ([]found, error) {
+	s.press(held, op.Now)
+	cells = s.check(held, op, cells[:0], false)
+	if op.Denied() || s.room(op, cells) {
+		return cells, nil
+	}
+	if s.overflow == Deny {
+		s.turnedAway.Add(1)
+		return nil, ErrFull
+	}
+	return s.check(held, op, cells[:0], true), nil
+}
+
+// pressed is how many cells of a shard are looked at for want of room.
+const pressed = 32
+
+// press drops some cells that are idle, and has all of them dropped soon. It
+// requires that held is held.
+func (s *Store) press(held locks, now core.Instant) {
+	for rest := held.shards; rest != 0; rest &= rest - 1 {
+		s.shards[trailing(rest)].drop(now, pressed)
+	}
+	select {
+	case s.pressure <- struct{}{}:
+	default:
+	}
+}
+
+// drop drops those of n random cells that are idle.
+func (sh *shard) drop(now core.Instant, n int) {
+	past := sh.past(now)
+	for key, cell := range sh.cells {
+		if !key.common() && cell.Idle(past) {
+			sh.remove(key)
+		}
+		if n--; n == 0 {
+			return
+		}
+	}
+}
