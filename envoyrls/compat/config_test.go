@@ -7,7 +7,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // rejected are configurations with a mistake, and how it is told. Most are
@@ -20,7 +22,8 @@ var rejected = []struct{ text, want string }{
 	{"'''\n", "f.yaml:2: error loading config file: found unexpected end of stream"},
 	{"a: b: c\n", "f.yaml: error loading config file: mapping values are not allowed in this context"},
 	{"- a\n", `f.yaml:1: expected a file: keys with values`},
-	{"domain: d\n---\ndomain: e\n", "f.yaml:2: a file has one document"},
+	{"domain: d\n---\ndomain: [e\n", "f.yaml:2: error loading config file: did not find expected"},
+	{"---\n---\ndomain: e\n", "f.yaml: config file cannot have empty domain"},
 	{"domain: d\ndomain: e\n", `f.yaml:2: "domain" is repeated`},
 	{"domain: d\ndescriptors:\n  - value: v\n", "f.yaml:3: descriptor has empty key"},
 	{"domain: d\ndescriptors:\n  - key: k\n    value: v\n\n  - key: k\n    value: v\n", "f.yaml:6: duplicate descriptor composite key 'd.k_v'; the first is at f.yaml:3"},
@@ -153,10 +156,26 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// TestFurtherDocuments: envoyproxy/ratelimit reads a file's first document, and
+// overlooks the others; somebody is told of those that say something.
+func TestFurtherDocuments(t *testing.T) {
+	c, err := Compile([]File{{"f.yaml", []byte("domain: d\n---\n---\ndomain: e\n---\n")}}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"f.yaml:4: a document after the first has no effect"}; !slices.Equal(c.Warnings, want) {
+		t.Errorf("%q", c.Warnings)
+	}
+	if !slices.Equal(c.Domains(), []string{"d"}) {
+		t.Errorf("%q", c.Domains())
+	}
+}
+
 // TestAccepted: whatever YAML says in other words.
 func TestAccepted(t *testing.T) {
 	for _, text := range []string{
 		"domain: d\n", "domain: d\ndescriptors:\n", "domain: d\ndescriptors: []\n", "{domain: d}", "domain: 5\n", "---\ndomain: d\n...\n",
+		"domain: d\n---\n", "domain: d\n--- # nothing\n---\n...\n", "domain: d\n---\ndomain: d\n",
 		"domain: d\ndescriptors:\n  - key: k\n    rate_limit:\n", "domain: d\ndescriptors:\n  - {key: k, metadata: {}, descriptors: null}\n",
 		limited("unit: WEEK"), limited("unlimited: true\nrequests_per_unit: 5"), limited("unlimited: yes"),
 		limited("unit: week\nalgorithm: rolling\ncharge: all"), limited("unit: day\nrequests_per_unit: 1_000"),
@@ -224,6 +243,56 @@ func TestCells(t *testing.T) {
 	}
 	if len(seen) != 2*(7+5+5) {
 		t.Errorf("%d limits", len(seen))
+	}
+}
+
+// TestReadLinkedDir: a directory may be a link in another one, as in a ConfigMap
+// whose items have paths. A link that leads back is told.
+func TestReadLinkedDir(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/..1/sub/a.yaml", "a")
+	write(t, dir+"/..1/sub/.b.yaml", "b")
+	for link, target := range map[string]string{"..data": "..1", "sub": "..data/sub"} {
+		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, before, err := readDir(dir)
+	if err != nil || len(files) != 1 || files[0].Name != dir+"/sub/a.yaml" || string(files[0].Text) != "a" {
+		t.Fatalf("%v, %v", files, err)
+	}
+	write(t, dir+"/..2/sub/a.yaml", "c")
+	swap(t, dir+"/..data", "..2")
+	files, after, err := readDir(dir)
+	if err != nil || len(files) != 1 || string(files[0].Text) != "c" || after == before {
+		t.Errorf("%v, %v", files, err)
+	}
+	if err := os.Symlink(dir, filepath.Join(dir, "back")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := readDir(dir); err == nil || !strings.Contains(err.Error(), "back") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestReadPipe: what is no file is told, and not waited for.
+func TestReadPipe(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, "a.yaml"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan error, 1)
+	go func() {
+		_, _, err := readDir(dir)
+		read <- err
+	}()
+	select {
+	case err := <-read:
+		if err == nil || !strings.Contains(err.Error(), "a.yaml is not a file") {
+			t.Errorf("%v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it waits for somebody to write")
 	}
 }
 

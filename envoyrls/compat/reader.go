@@ -60,18 +60,30 @@ func (r *reader) root(text []byte) *node {
 		r.syntax(err)
 		return nil
 	}
-	var second yaml.Node
-	if err := decoder.Decode(&second); err == nil {
-		r.errorf(place{r.file, second.Line}, "a file has one document, and this is a second one")
-		return nil
-	} else if !errors.Is(err, io.EOF) {
-		r.syntax(err)
-		return nil
-	}
+	r.rest(decoder)
 	if len(document.Content) == 0 {
 		return nil
 	}
 	return r.enter(document.Content[0])
+}
+
+// rest reads what follows the file's first document. envoyproxy/ratelimit
+// overlooks it.
+func (r *reader) rest(decoder *yaml.Decoder) {
+	for {
+		var document yaml.Node
+		err := decoder.Decode(&document)
+		switch {
+		case errors.Is(err, io.EOF):
+			return
+		case err != nil:
+			r.syntax(err)
+			return
+		}
+		if len(document.Content) > 0 && !(&node{document.Content[0]}).isNull() {
+			r.warnf(place{r.file, document.Content[0].Line}, "a document after the first has no effect")
+		}
+	}
 }
 
 // syntax records why a file is no YAML.

@@ -76,7 +76,7 @@ func (s *Service) loaded(config *Config) {
 	s.metrics.stale.WithLabelValues(s.Dir).Set(0)
 	s.Logger.Info("loaded rate limits", zap.String("directory", s.Dir), zap.Strings("domains", config.Domains()))
 	for _, warning := range config.Warnings {
-		s.Logger.Warn("a key without effect", zap.String("at", warning))
+		s.Logger.Warn("something without effect", zap.String("at", warning))
 	}
 }
 
