@@ -130,7 +130,7 @@ func (s *Store) makeRoom(held locks, op *core.Take, cells []found) ([]found, err
 }
 
 // pressed is how many cells of a shard are looked at for want of room.
-const pressed = 32
+const pressed = 8
 
 // press drops some cells that are idle, and has all of them dropped soon. It
 // requires that held is held.

@@ -262,7 +262,7 @@ func (c *crowdedTrace) step() {
 		c.now += c.Int64N(2 * minute)
 	case n < 8:
 		c.small.sweep(c.small.present(), nil)
-	case n < 9:
+	case n < 9 && c.IntN(5) == 0:
 		c.reopen()
 	case n < 30:
 		c.end()
