@@ -59,6 +59,24 @@ func TestShare(t *testing.T) {
 	}
 }
 
+// A wall clock that is wrongly ahead, and believed where many ask, ends no
+// window of a shared cell for those who have not asked meanwhile.
+func TestSharedWindowOfWrongClock(t *testing.T) {
+	s := newStore(t, Options{MaxCells: 1, Overflow: Share})
+	l := limitOf(1, core.Fixed, "l")
+	l.Length = 600 * minute
+	takeAt(t, s, 0, 0, charges(alice, 1, l))
+	takeAt(t, s, 0, 0, charges(bob, 1000, l))
+	for _, now := range []int64{0, 61 * minute} {
+		takeAt(t, s, now+601*minute, now, charges(alice, 1, l))
+	}
+	s.sweep(s.present(), nil)
+	s.shards[s.shardOf(alice)].remove(cellKey{1, alice}) // there is room
+	if takeAt(t, s, 62*minute, 62*minute, charges(bob, 1, l)).Admitted {
+		t.Error("admitted above the maximum of one window")
+	}
+}
+
 // Cells that subjects share are kept with the others. They are in force under
 // whatever options the store is opened again.
 func TestShareOutlivesProcess(t *testing.T) {
