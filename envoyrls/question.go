@@ -12,7 +12,10 @@ import (
 // A question is a call's message, which is used again and again: nobody may
 // refer to it, or to its descriptors and entries, when the call has been
 // answered. Their texts are theirs to keep.
-type question struct{ rls.RateLimitRequest }
+type question struct {
+	rls.RateLimitRequest
+	plain bool // it has nothing but what read reads
+}
 
 var questions = sync.Pool{New: func() any { return new(question) }}
 
@@ -30,13 +33,13 @@ func (q *question) recycle() {
 
 // forget empties q, but for room.
 func (q *question) forget() {
-	q.Domain, q.HitsAddend = "", 0
-	if cap(q.Descriptors) > keptDescriptors || q.ProtoReflect().GetUnknown() != nil {
+	if !q.plain || cap(q.Descriptors) > keptDescriptors {
 		q.Reset()
 		return
 	}
+	q.Domain, q.HitsAddend = "", 0
 	for i, d := range q.Descriptors {
-		if cap(d.Entries) > keptEntries || d.Limit != nil || d.HitsAddend != nil || d.IsNegativeHits {
+		if cap(d.Entries) > keptEntries {
 			q.Descriptors[i] = new(limit.RateLimitDescriptor)
 			continue
 		}
@@ -52,6 +55,12 @@ func (q *question) forget() {
 // and descriptors of entries. It returns false where there is anything else, or
 // anything wrong; q then holds some of it.
 func (q *question) read(text string) bool {
+	q.plain = q.readFields(text)
+	return q.plain
+}
+
+// readFields is read.
+func (q *question) readFields(text string) bool {
 	f := fields{text}
 	for f.more() {
 		ok := false

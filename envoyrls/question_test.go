@@ -36,20 +36,22 @@ func messages(t testing.TB) map[string]struct {
 		text  []byte
 		quick bool
 	}{
-		"empty":     {nil, true},
-		"usual":     {usual(t, func(*rls.RateLimitRequest) {}), true},
-		"hits":      {usual(t, func(r *rls.RateLimitRequest) { r.HitsAddend = 1<<32 - 1 }), true},
-		"many":      {usual(t, func(r *rls.RateLimitRequest) { r.Descriptors = append(r.Descriptors, r.Descriptors...) }), true},
-		"negative":  {usual(t, func(r *rls.RateLimitRequest) { first(r).IsNegativeHits = true }), false},
-		"own hits":  {usual(t, func(r *rls.RateLimitRequest) { first(r).HitsAddend = wrapperspb.UInt64(0) }), false},
-		"override":  {usual(t, func(r *rls.RateLimitRequest) { first(r).Limit = new(limit.RateLimitDescriptor_RateLimitOverride) }), false},
-		"unknown":   {usual(t, func(r *rls.RateLimitRequest) { r.ProtoReflect().SetUnknown([]byte{0xfa, 1, 1, 'x'}) }), false},
-		"overlong":  {[]byte{0x0a, 0x81, 0x80, 0x00, 'x'}, true},
-		"cut":       {[]byte{0x0a, 5, 'x'}, false},
-		"no varint": {[]byte{0x18, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, false},
-		"twice":     {[]byte{0x0a, 1, 'x', 0x0a, 1, 'y'}, true},
-		"zero":      {[]byte{0x00}, false},
-		"huge hits": {[]byte{0x18, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, true},
+		"empty":                   {nil, true},
+		"usual":                   {usual(t, func(*rls.RateLimitRequest) {}), true},
+		"hits":                    {usual(t, func(r *rls.RateLimitRequest) { r.HitsAddend = 1<<32 - 1 }), true},
+		"many":                    {usual(t, func(r *rls.RateLimitRequest) { r.Descriptors = append(r.Descriptors, r.Descriptors...) }), true},
+		"negative":                {usual(t, func(r *rls.RateLimitRequest) { first(r).IsNegativeHits = true }), false},
+		"own hits":                {usual(t, func(r *rls.RateLimitRequest) { first(r).HitsAddend = wrapperspb.UInt64(0) }), false},
+		"override":                {usual(t, func(r *rls.RateLimitRequest) { first(r).Limit = new(limit.RateLimitDescriptor_RateLimitOverride) }), false},
+		"unknown":                 {usual(t, func(r *rls.RateLimitRequest) { r.ProtoReflect().SetUnknown([]byte{0xfa, 1, 1, 'x'}) }), false},
+		"unknown in a descriptor": {usual(t, func(r *rls.RateLimitRequest) { first(r).ProtoReflect().SetUnknown([]byte{0xfa, 1, 1, 'x'}) }), false},
+		"unknown in an entry":     {usual(t, func(r *rls.RateLimitRequest) { first(r).Entries[0].ProtoReflect().SetUnknown([]byte{0xfa, 1, 1, 'x'}) }), false},
+		"overlong":                {[]byte{0x0a, 0x81, 0x80, 0x00, 'x'}, true},
+		"cut":                     {[]byte{0x0a, 5, 'x'}, false},
+		"no varint":               {[]byte{0x18, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, false},
+		"twice":                   {[]byte{0x0a, 1, 'x', 0x0a, 1, 'y'}, true},
+		"zero":                    {[]byte{0x00}, false},
+		"huge hits":               {[]byte{0x18, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, true},
 	}
 }
 

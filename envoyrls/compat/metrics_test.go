@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -139,6 +140,26 @@ func TestGivenBackIsNoHit(t *testing.T) {
 	}
 	if got, want := exposed(t, s.metrics), []string{"total_hits{domain=d,key1=k} 5", "within_limit{domain=d,key1=k} 5"}; !slices.Equal(got, want) {
 		t.Errorf("%v", got)
+	}
+}
+
+// TestGivenBackInTheSameCall: hits over the limit that the same call gives back
+// are no more of them than there were, and no fewer than none.
+func TestGivenBackInTheSameCall(t *testing.T) {
+	s := newCounted(t, "domain: d\ndescriptors:\n  - {key: k, rate_limit: {unit: day, requests_per_unit: 5}}\n")
+	s.hit(t, 3, "k", "v")
+	entries := []*limitv3.RateLimitDescriptor_Entry{{Key: "k", Value: "v"}}
+	_, _, err := s.Answer(t.Context(), &rls.RateLimitRequest{Domain: "d", HitsAddend: 5, Descriptors: []*limitv3.RateLimitDescriptor{
+		{Entries: entries}, {Entries: entries, IsNegativeHits: true},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, got := range exposed(t, s.metrics) {
+		_, n, _ := strings.Cut(got, " ")
+		if hits, err := strconv.ParseFloat(n, 64); err != nil || hits > 8 {
+			t.Errorf("%s, of 8 hits in all", got)
+		}
 	}
 }
 

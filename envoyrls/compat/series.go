@@ -29,7 +29,8 @@ func labelsOf(name string) labels {
 }
 
 // count counts a charge of hits against limit. Of hits that pass the limit those
-// below it are near it, as all are that pass four fifths of it.
+// below it are near it, as all are that pass four fifths of it. used is what the
+// cell counts after the charge, or less where the same call gave hits back.
 func (s *series) count(c *core.Charge, hits, used, limit int64) {
 	if hits < 0 {
 		return
@@ -47,8 +48,8 @@ func (s *series) count(c *core.Charge, hits, used, limit int64) {
 	}
 	over := hits
 	if c.Taken && before < limit {
-		over = after - limit
-		s.nearLimit.Add(uint64(limit - max(near, before)))
+		over = min(hits, max(0, after-limit))
+		s.nearLimit.Add(uint64(min(hits-over, limit-max(near, before))))
 	}
 	s.overLimit.Add(uint64(over))
 	if c.Limit.Shadow {
