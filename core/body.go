@@ -13,9 +13,9 @@ import (
 //
 // Nobody knows how the origin reads what JSON leaves open, so the largest of all
 // values counts that a decoder in wide use may take: of duplicate keys, of
-// several texts one after the other (Go, Jackson). NaN and Infinity (Python), nesting of any depth (JavaScript), UTF-16
-// and UTF-32 (RFC 4627, section 3) make a body no malformed one. It takes time
-// and memory in proportion to the body.
+// several texts one after the other (Go, Jackson). NaN and Infinity (Python),
+// nesting of any depth (JavaScript), UTF-16 and UTF-32 (RFC 4627, section 3) make
+// a body no malformed one. It takes time and memory in proportion to the body.
 func bodyCost(body []byte, path []string) (n int64, ok bool) {
 	s := bodyScan{text: toUTF8(body), path: path}
 	for s.peek() != 0 {

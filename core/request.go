@@ -22,7 +22,8 @@ type Request struct {
 	Endless bool
 }
 
-// NoHits as a Request's Hits costs nothing: what is used up already refuses it.
+// NoHits as a Request's Hits costs nothing: only limits that more is used of than
+// their maximum refuse it, and settled ones that are used up.
 const NoHits int64 = -1
 
 // times returns what the request costs where one hit costs cost.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -188,7 +189,7 @@ func (d *Door) open(app *caddymodule.App) (err error) {
 			return err
 		}
 	}
-	if d.listener, err = listen(d.address); err != nil {
+	if d.listener, err = listen(d.address, app); err != nil {
 		return fmt.Errorf("listening for Envoy on %s: %w", d.address, err)
 	}
 	d.ending, d.closed = make(chan struct{}), make(chan struct{})
@@ -264,10 +265,14 @@ func (d *Door) Close() error {
 		d.logger.Warn("calls were still on their way", zap.Stringer("address", d.address))
 		d.server.Stop()
 	})
+	var http error
+	var group sync.WaitGroup
+	group.Go(func() { http = d.closeRateLimit() })
 	d.server.GracefulStop()
 	timer.Stop()
 	<-d.closed
-	return errors.Join(err, d.closeRateLimit(), d.closeStays())
+	group.Wait()
+	return errors.Join(err, http, d.closeStays())
 }
 
 // Interface guards

@@ -184,6 +184,31 @@ func TestAddressInUse(t *testing.T) {
 	}
 }
 
+// TestAddressTwice: two that listen on one address would each get some of its
+// connections, so such a configuration is rejected.
+func TestAddressTwice(t *testing.T) {
+	g := start(t, fixed(5))
+	dir := limits(t, map[string]string{"a.yaml": yearly("d", 1)})
+	other := freeAddress(t)
+	for _, doors := range []string{
+		"envoy " + g.target + "\nenvoy " + g.target + "\n",
+		"envoy " + other + "\nenvoy " + other + "\n",
+		"envoy " + g.target + " {\nratelimit " + dir + " {\nhttp " + g.target + "\n}\n}\n",
+	} {
+		err := g.tryLoad(doors + fixed(9))
+		if err == nil || !strings.Contains(err.Error(), "listens there already") {
+			t.Errorf("%s: error %v", doors, err)
+		}
+		if r := g.ask("api", entries("path", "/")); r.GetStatuses()[0].GetCurrentLimit().GetRequestsPerUnit() != 5 {
+			t.Errorf("%s: another configuration runs: %v", doors, r)
+		}
+	}
+	g.load(g.door() + fixed(9)) // nothing of those rejected is left
+	if r := g.ask("api", entries("path", "/")); r.GetStatuses()[0].GetCurrentLimit().GetRequestsPerUnit() != 9 {
+		t.Errorf("after a reload: %v", r)
+	}
+}
+
 // TestWrongConfigurations are rejected, each with its place.
 func TestWrongConfigurations(t *testing.T) {
 	g := start(t, fixed(1))

@@ -2,6 +2,7 @@ package envoyrls
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
+
+	"github.com/weirhq/weir/caddymodule"
 )
 
 // httpTimeout bounds a call over HTTP.
@@ -21,11 +24,11 @@ type httpServer struct {
 	served   sync.WaitGroup // the server, and its connections
 }
 
-// openHTTP has handler answer at the address.
-func openHTTP(address caddy.NetworkAddress, handler http.Handler, logger *zap.Logger) (*httpServer, error) {
-	opened, err := listen(address)
+// openHTTP has handler answer for app at the address.
+func openHTTP(address caddy.NetworkAddress, app *caddymodule.App, handler http.Handler, logger *zap.Logger) (*httpServer, error) {
+	opened, err := listen(address, app)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("listening for HTTP on %s: %w", address, err)
 	}
 	s := &httpServer{listener: opened}
 	s.server = &http.Server{

@@ -4,6 +4,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/weirhq/weir/caddymodule"
 )
 
 // patience is for how long a door that closes waits for those who have connected
@@ -13,6 +15,7 @@ const patience = time.Second
 // A listener is one door's share in a socket.
 type listener struct {
 	*socket
+	app    *caddymodule.App
 	key    string
 	closed chan struct{}
 	once   sync.Once
@@ -60,6 +63,7 @@ func (l *listener) Close() (err error) {
 		l.taking.Unlock() //nolint:staticcheck // waits for Accept
 		l.served.Wait()
 		l.hurry(time.Now().Add(patience))
+		l.leave(l.app)
 		_, err = sockets.Delete(l.key)
 	})
 	return err

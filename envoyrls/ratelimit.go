@@ -113,7 +113,7 @@ func (l *RateLimit) open(app *caddymodule.App, s *service) error {
 	if err != nil || l.HTTP == "" {
 		return err
 	}
-	l.http, err = openHTTP(l.address, compat.Handler(s.message, l.logger), l.logger)
+	l.http, err = openHTTP(l.address, app, compat.Handler(s.message, l.logger), l.logger)
 	return err
 }
 

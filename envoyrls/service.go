@@ -58,7 +58,13 @@ func (s *service) answer(ctx context.Context, r *rls.RateLimitRequest) (any, err
 		return unlimited(len(r.GetDescriptors())), nil
 	}
 	c := calls.Get().(*call)
-	defer c.recycle()
+	answer, err := s.ask(ctx, r, c)
+	c.recycle() // not where deciding panicked
+	return answer, err
+}
+
+// ask answers a call that asks whether requests may go on. c is empty.
+func (s *service) ask(ctx context.Context, r *rls.RateLimitRequest, c *call) (any, error) {
 	hits := int64(max(1, r.GetHitsAddend()))
 	for _, d := range r.GetDescriptors() {
 		c.add(d, hits)

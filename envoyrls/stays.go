@@ -73,14 +73,21 @@ func (s *stays) cancel() {
 	s.places--
 }
 
-// add gives the place that was reserved to st, for no longer than ttl.
+// add gives the place that was reserved to st, for no longer than ttl. Where the
+// door has closed it ends st.
 func (s *stays) add(st *stay, ttl time.Duration) {
+	if !s.keep(st, ttl) {
+		st.End(nil)
+	}
+}
+
+// keep is add, but returns false where the caller must end st.
+func (s *stays) keep(st *stay, ttl time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		s.places--
-		st.End(nil)
-		return
+		return false
 	}
 	s.byID[st.id] = st
 	st.timer = time.AfterFunc(ttl, func() {
@@ -88,6 +95,7 @@ func (s *stays) add(st *stay, ttl time.Duration) {
 			st.Expire()
 		}
 	})
+	return true
 }
 
 // remove removes the named stay, nil if there is none, and gives its place back.

@@ -30,6 +30,7 @@ type Metrics struct {
 	mu               sync.RWMutex // guards what follows
 	series           map[labels]*series
 	names            map[string]*series // with values of calls
+	watched          map[string]int     // how many services watch a directory
 }
 
 // AcquireMetrics returns the process's metrics. Whoever acquires them must call
@@ -71,8 +72,8 @@ func newMetrics() *Metrics {
 			Name: "weir_ratelimit_config_rejected",
 			Help: "1 while a directory of envoyproxy/ratelimit's YAML holds what was rejected, so that an earlier configuration is in force.",
 		}, []string{"directory"}),
-		crowded: counter("weir_ratelimit_series_omitted_total", "Hits whose values would need more series than there may be; they are counted by their rule alone."),
-		series:  make(map[labels]*series), names: make(map[string]*series),
+		crowded: counter("weir_ratelimit_series_omitted_total", "Descriptors whose values would need more series than there may be; their hits are counted by their rule alone."),
+		series:  make(map[labels]*series), names: make(map[string]*series), watched: make(map[string]int),
 	}
 }
 
@@ -180,6 +181,23 @@ func (m *Metrics) ofCall(name []byte, otherwise string) *series {
 	s = m.get(string(name))
 	m.names[string(name)] = s
 	return s
+}
+
+// watch notes that one more service watches the directory.
+func (m *Metrics) watch(dir string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.watched[dir]++
+}
+
+// unwatch undoes watch. Of a directory that nobody watches nothing is told.
+func (m *Metrics) unwatch(dir string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.watched[dir]--; m.watched[dir] == 0 {
+		delete(m.watched, dir)
+		m.stale.DeleteLabelValues(dir)
+	}
 }
 
 // Interface guards

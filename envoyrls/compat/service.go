@@ -106,8 +106,12 @@ func (s *Service) Start(c Counting) error {
 	if err := s.free(config); err != nil {
 		return err
 	}
+	s.metrics.watch(s.Dir)
 	s.loaded(config)
-	s.stopped.Go(s.watch)
+	s.stopped.Go(func() {
+		defer s.metrics.unwatch(s.Dir)
+		s.watch()
+	})
 	return nil
 }
 

@@ -221,6 +221,42 @@ func TestBadReload(t *testing.T) {
 	})
 }
 
+// TestNobodyWatches: a directory is told of for as long as somebody watches it,
+// which at a reload two services do.
+func TestNobodyWatches(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/a.yaml", yearly("d", 10))
+	m := newMetrics()
+	told := func() int {
+		r := prometheus.NewRegistry()
+		r.MustRegister(m.stale)
+		families, err := r.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(families)
+	}
+	begin := func() *Service {
+		s, err := New(Options{Dir: dir, Poll: time.Hour, Metrics: m, Logger: zap.NewNop()})
+		if err == nil {
+			err = s.Start(Counting{Reserved: func(string) bool { return false }})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	before, after := begin(), begin()
+	before.Close()
+	if told() != 1 {
+		t.Error("nothing is told of a directory that is watched")
+	}
+	after.Close()
+	if told() != 0 {
+		t.Error("a directory is told of that nobody watches")
+	}
+}
+
 // TestDirectoryGone: a directory that cannot be read is as good as a bad one,
 // until it can.
 func TestDirectoryGone(t *testing.T) {
