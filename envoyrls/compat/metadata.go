@@ -1,7 +1,6 @@
 package compat
 
 import (
-	"fmt"
 	"strings"
 
 	limitv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/common/ratelimit/v3"
@@ -43,8 +42,8 @@ func described(d *limitv3.RateLimitDescriptor) *structpb.Struct {
 	}
 	fields := map[string]*structpb.Value{"entries": structpb.NewListValue(entries)}
 	if l := d.GetLimit(); l != nil {
-		text := fmt.Sprintf("requests_per_unit:%d unit:%s", l.GetRequestsPerUnit(), l.GetUnit())
-		fields["limit"] = structpb.NewStringValue(strings.TrimSpace(text))
+		// Protobuf's text has one space or two, by chance.
+		fields["limit"] = structpb.NewStringValue(strings.Join(strings.Fields(l.String()), " "))
 	}
 	if n := d.GetHitsAddend(); n != nil {
 		fields["hitsAddend"] = structpb.NewNumberValue(float64(n.GetValue()))

@@ -11,6 +11,7 @@ import (
 
 	limitv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/common/ratelimit/v3"
 	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -285,6 +286,23 @@ func TestMetadata(t *testing.T) {
 	} {
 		if got := strings.ReplaceAll(ask("d"), ", ", ","); got != want {
 			t.Errorf("call %d:\n got %s\nwant %s", i, got, want)
+		}
+	}
+}
+
+// TestMetadataOfOverride: a descriptor's own limit is told as protobuf's text,
+// which leaves out what is zero.
+func TestMetadataOfOverride(t *testing.T) {
+	for want, l := range map[string]*limitv3.RateLimitDescriptor_RateLimitOverride{
+		"requests_per_unit:5 unit:HOUR": {RequestsPerUnit: 5, Unit: typev3.RateLimitUnit_HOUR},
+		"unit:DAY":                      {Unit: typev3.RateLimitUnit_DAY},
+		"requests_per_unit:5":           {RequestsPerUnit: 5},
+		"requests_per_unit:5 unit:DAY unit_multiplier:{value:7}": {
+			RequestsPerUnit: 5, Unit: typev3.RateLimitUnit_DAY, UnitMultiplier: wrapperspb.UInt32(7),
+		},
+	} {
+		if got := described(&limitv3.RateLimitDescriptor{Limit: l}).GetFields()["limit"].GetStringValue(); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
