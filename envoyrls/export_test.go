@@ -1,5 +1,8 @@
 package envoyrls
 
+// Patience is patience.
+const Patience = patience
+
 // TakePlaces leaves no room for requests under way, until free is called.
 func TakePlaces() (free func(), err error) {
 	s, err := openStays()

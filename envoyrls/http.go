@@ -43,11 +43,13 @@ func openHTTP(address caddy.NetworkAddress, app *caddymodule.App, handler http.H
 	return s, nil
 }
 
-// note counts connections.
-func (s *httpServer) note(_ net.Conn, state http.ConnState) {
+// note counts connections, and notes which have begun to ask.
+func (s *httpServer) note(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		s.served.Add(1)
+	case http.StateActive:
+		conn.(*served).begun()
 	case http.StateClosed, http.StateHijacked:
 		s.served.Done()
 	default:

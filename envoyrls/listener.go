@@ -69,7 +69,7 @@ func (l *listener) Close() (err error) {
 	return err
 }
 
-// hurry bounds how long handshakes may still take.
+// hurry bounds how long connections may still take to begin.
 func (l *listener) hurry(deadline time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -79,7 +79,8 @@ func (l *listener) hurry(deadline time.Time) {
 }
 
 // A served connection notes when the server begins to read from it, for one that
-// is stopping closes connections before, and when its handshake has ended.
+// is stopping closes connections before, and when its handshake, or the head of
+// its first request over HTTP, has ended.
 type served struct {
 	net.Conn
 	listener *listener
@@ -108,7 +109,7 @@ func (c *served) Close() error {
 	return c.Conn.Close()
 }
 
-// begun notes that c's handshake has ended.
+// begun notes that c has begun to ask.
 func (c *served) begun() {
 	c.listener.mu.Lock()
 	defer c.listener.mu.Unlock()

@@ -1,8 +1,10 @@
 package envoyrls_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +17,8 @@ import (
 	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/weirhq/weir/envoyrls"
 )
 
 // yearly is a file of a domain with so many a year for each value of k: no test
@@ -201,6 +205,46 @@ func TestRateLimitHTTP(t *testing.T) {
 	}
 	if status, _, body := ask("POST", "/json", fmt.Sprintf(call, "d", "k")); status != 429 {
 		t.Errorf("after a reload: %d %s", status, body)
+	}
+}
+
+// TestRateLimitHTTPDrains: a call over HTTP that is on its way when a reload
+// begins is answered, though it takes longer than connections may that have not
+// said yet what they want.
+func TestRateLimitHTTPDrains(t *testing.T) {
+	address := freeAddress(t)
+	block := "drain 1m\nratelimit " + limits(t, map[string]string{"a.yaml": yearly("d", 1)}) + " {\nhttp " + address + "\n}"
+	g := startSecure(t, freeAddress(t), block, insecure.NewCredentials(), keyed)
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	const call = `{"domain": "d", "descriptors": [{"entries": [{"key": "k", "value": "v"}]}]}`
+	fmt.Fprintf(conn, "POST /json HTTP/1.1\r\nHost: weir\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", len(call))
+	answers := bufio.NewReader(conn)
+	if line, err := answers.ReadString('\n'); err != nil || !strings.Contains(line, " 100 ") {
+		t.Fatalf("%q, %v", line, err)
+	}
+	reloaded := make(chan error, 1)
+	go func() { reloaded <- g.tryLoad(g.door() + keyed + "\n# once more\n") }()
+	time.Sleep(envoyrls.Patience + time.Second/2)
+	if _, err := answers.ReadString('\n'); err != nil { // which ends that answer
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, call); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("status %d", res.StatusCode)
+	}
+	if err := <-reloaded; err != nil {
+		t.Error(err)
 	}
 }
 
