@@ -45,7 +45,7 @@ soak:
 # flood sends five million made-up keys through the engine, and half a million to
 # Caddy, FLOODRATE a second so that there is processor left: a store of a million
 # cells keeps to its memory, a real subject's counters stay exact, and its p99 is
-# at most three times that before. Without a rate, and with fewer keys, both are
+# at most three times that without a flood. Without a rate, and with fewer keys, both are
 # part of make test.
 FLOODRATE ?= 4000
 flood:
