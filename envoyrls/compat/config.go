@@ -177,10 +177,15 @@ func (k *domainCompiler) rule(d *descriptor, path string) *rule {
 	return r
 }
 
-// unlimited refuses what belongs to limits.
+// unlimited refuses what belongs to limits. A unit that there is none of has no
+// effect, as with envoyproxy/ratelimit.
 func (k *compiler) unlimited(l *rateLimit) {
+	known := unitOf(l.unit.text) != noUnit
+	if l.unit.text != "" && !known {
+		k.warnf(l.unit.at, "unit '%s' has no effect when unlimited", core.Clip(l.unit.text))
+	}
 	switch {
-	case l.unit.text != "":
+	case known:
 		k.errorf(l.unit.at, "should not specify rate limit unit when unlimited")
 	case l.algorithm.text != "":
 		k.errorf(l.algorithm.at, "should not specify an algorithm when unlimited")

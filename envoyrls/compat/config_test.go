@@ -156,6 +156,18 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// TestUnlimitedUnit: of what has no limit envoyproxy/ratelimit refuses units, but
+// no other words.
+func TestUnlimitedUnit(t *testing.T) {
+	c, err := Compile([]File{{"f.yaml", []byte(limited("unlimited: true\nunit: none"))}}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"f.yaml:6: unit 'none' has no effect when unlimited"}; !slices.Equal(c.Warnings, want) {
+		t.Errorf("%q", c.Warnings)
+	}
+}
+
 // TestFurtherDocuments: envoyproxy/ratelimit reads a file's first document, and
 // overlooks the others; somebody is told of those that say something.
 func TestFurtherDocuments(t *testing.T) {
