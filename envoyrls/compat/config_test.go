@@ -68,7 +68,7 @@ var rejected = []struct{ text, want string }{
 	{limited("unit: day\ncharge: denied"), `f.yaml:6: unknown charge "denied"; expected one of all, allowed`},
 	{"domain: d\ndescriptors:\n  - key: k\n    algorithm: rolling\n", "f.yaml:4: config error, unknown key 'algorithm'"},
 	{"domain: d\ndescriptors:\n  - <<: 5\n    key: k\n", "f.yaml:3: expected a mapping to merge"},
-	{"domain: d\ndescriptors:\n" + deep(70), "levels deep"},
+	{"domain: d\ndescriptors:\n" + deep(70), "at most 64 levels"},
 	{laughs(), "there is too much here"},
 }
 

@@ -14,6 +14,8 @@ import (
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/weirhq/weir/core"
@@ -91,6 +93,7 @@ func exposed(t testing.TB, m *Metrics) (all []string) {
 func TestSeries(t *testing.T) {
 	const config = "domain: d\ndescriptors:\n" +
 		"  - {key: k, rate_limit: {unit: day, requests_per_unit: 10}}\n" +
+		"  - {key: odd, rate_limit: {unit: day, requests_per_unit: 7}}\n" +
 		"  - {key: s, shadow_mode: true, rate_limit: {unit: day, requests_per_unit: 5}}\n" +
 		"  - {key: a, rate_limit: {unit: day, requests_per_unit: 10, charge: allowed}}\n" +
 		"  - {key: u, rate_limit: {unlimited: true}}\n"
@@ -109,6 +112,7 @@ func TestSeries(t *testing.T) {
 		"a peek":            {"k", []uint64{0}, ""},
 		"shadow":            {"s", []uint64{4, 3, 2}, "over_limit 4, shadow_mode 4, near_limit 1, total_hits 9, within_limit 4"},
 		"allowed":           {"a", []uint64{9, 2, 1, 5}, "near_limit 2, over_limit 7, total_hits 17, within_limit 10"},
+		"rounded down":      {"odd", []uint64{5, 1}, "near_limit 1, total_hits 6, within_limit 6"},
 		"unlimited":         {"u", []uint64{3}, ""},
 		"none":              {"none", []uint64{3}, ""},
 	} {
@@ -303,6 +307,42 @@ func TestMetadataOfOverride(t *testing.T) {
 	} {
 		if got := described(&limitv3.RateLimitDescriptor{Limit: l}).GetFields()["limit"].GetStringValue(); got != want {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// TestStoreFails: calls that nobody can decide fail, or pass, as on_store_error
+// has it; those that nothing limits are OK.
+func TestStoreFails(t *testing.T) {
+	const config = "domain: d\ndescriptors:\n  - {key: k, rate_limit: {unit: day, requests_per_unit: 1}}\n  - {key: u, rate_limit: {unlimited: true}}\n"
+	ask := func(s *Service, key string) (*rls.RateLimitResponse, error) {
+		r, _, err := s.Answer(t.Context(), &rls.RateLimitRequest{Domain: "d", Descriptors: []*limitv3.RateLimitDescriptor{{
+			Entries: []*limitv3.RateLimitDescriptor_Entry{{Key: key, Value: "v"}},
+		}}})
+		return r, err
+	}
+	for _, allow := range []bool{true, false} {
+		s := newCounted(t, config)
+		s.counting.Take = func(context.Context, *core.Take) error { return core.ErrClosed }
+		s.counting.AllowOnError = allow
+		r, err := ask(s, "k")
+		switch {
+		case allow && (err != nil || r.GetOverallCode() != ok || r.GetStatuses()[0].GetCurrentLimit() != nil):
+			t.Errorf("allow: %v, %v", r, err)
+		case !allow && status.Code(err) != codes.Unavailable:
+			t.Errorf("deny: %v, %v", r, err)
+		}
+		for _, key := range []string{"u", "none"} {
+			if r, err := ask(s, key); err != nil || r.GetOverallCode() != ok {
+				t.Errorf("%s: %v, %v", key, r, err)
+			}
+		}
+		want := 1.0
+		if allow {
+			want = 0
+		}
+		if n := value(t, s.metrics.failed); n != want {
+			t.Errorf("%v failed", n)
 		}
 	}
 }

@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	// maxNodes and maxDepth bound what a file may mean: aliases repeat it.
-	maxNodes = 1 << 20
+	// maxRepeats bounds what aliases make of a file: how many values there are
+	// for each that it has.
+	maxRepeats = 10
+	// maxDepth is how many levels deep a file may be, aliases followed.
 	maxDepth = 64
 )
 
@@ -31,9 +33,10 @@ var their = []string{
 type reader struct {
 	*mistakes
 	file   string
-	nodes  int
+	nodes  int // so far, aliases followed
+	most   int
 	depth  int
-	beyond bool // maxNodes or maxDepth
+	beyond bool // most or maxDepth
 }
 
 // A node is one of YAML's, with aliases followed.
@@ -64,6 +67,7 @@ func (r *reader) root(text []byte) *node {
 	if len(document.Content) == 0 {
 		return nil
 	}
+	r.most = maxRepeats * (nodesOf(&document) + 100)
 	return r.enter(document.Content[0])
 }
 
@@ -86,6 +90,15 @@ func (r *reader) rest(decoder *yaml.Decoder) {
 	}
 }
 
+// nodesOf returns how many nodes n has, aliases not followed.
+func nodesOf(n *yaml.Node) int {
+	sum := 1
+	for _, c := range n.Content {
+		sum += nodesOf(c)
+	}
+	return sum
+}
+
 // syntax records why a file is no YAML.
 func (r *reader) syntax(err error) {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
@@ -105,9 +118,9 @@ func (r *reader) enter(n *yaml.Node) *node {
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	if r.nodes++; r.nodes > maxNodes || r.depth > maxDepth {
+	if r.nodes++; r.nodes > r.most || r.depth > maxDepth {
 		if !r.beyond {
-			r.errorf(place{r.file, n.Line}, "there is too much here: at most %d values, %d levels deep, aliases counted out", maxNodes, maxDepth)
+			r.errorf(place{r.file, n.Line}, "there is too much here: at most %d levels, and of aliases %d times what is written", maxDepth, maxRepeats)
 		}
 		r.beyond = true
 		return nil
