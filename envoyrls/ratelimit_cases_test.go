@@ -39,7 +39,8 @@ type rateLimitCase struct {
 //	want: OVER | OK 9 of 10/minute in 40s | OVER 0 of 1/day in 6400s name
 //
 // A word without parentheses belongs to the descriptor before: hits=N, back
-// (negative hits), limit=N/UNIT (an override; 0/ is one without a unit).
+// (negative hits), limit=N/UNIT (an override; 0/ is one without a unit,
+// 5/day*7 one of several).
 type rateLimitCall struct {
 	At      int64  // seconds since the epoch; 0: as before
 	Domain  string // of the config, if it is not given; - is none
@@ -150,6 +151,7 @@ func parseDescriptors(t *testing.T, text string) (all []*limit.RateLimitDescript
 			d.IsNegativeHits = true
 		case "limit":
 			requests, unit, _ := strings.Cut(value, "/")
+			unit, multiplier, several := strings.Cut(unit, "*")
 			n, err := strconv.ParseUint(requests, 10, 32)
 			if err != nil {
 				t.Fatal(err)
@@ -157,6 +159,13 @@ func parseDescriptors(t *testing.T, text string) (all []*limit.RateLimitDescript
 			d.Limit = &limit.RateLimitDescriptor_RateLimitOverride{
 				RequestsPerUnit: uint32(n),
 				Unit:            envoytype.RateLimitUnit(envoytype.RateLimitUnit_value[strings.ToUpper(unit)]),
+			}
+			if several {
+				n, err := strconv.ParseUint(multiplier, 10, 32)
+				if err != nil {
+					t.Fatal(err)
+				}
+				d.Limit.UnitMultiplier = wrapperspb.UInt32(uint32(n))
 			}
 			if u, err := strconv.Atoi(unit); err == nil {
 				d.Limit.Unit = envoytype.RateLimitUnit(u)
@@ -176,8 +185,12 @@ func showReply(r *rls.RateLimitResponse) string {
 	for _, s := range r.GetStatuses() {
 		text := word[s.GetCode()]
 		if l := s.GetCurrentLimit(); l != nil {
+			unit := strings.ToLower(l.GetUnit().String())
+			if n := l.GetUnitMultiplier(); n != nil {
+				unit += fmt.Sprintf("*%d", n.GetValue())
+			}
 			text += fmt.Sprintf(" %d of %d/%s in %ds", s.GetLimitRemaining(), l.GetRequestsPerUnit(),
-				strings.ToLower(l.GetUnit().String()), s.GetDurationUntilReset().GetSeconds())
+				unit, s.GetDurationUntilReset().GetSeconds())
 			if l.GetName() != "" {
 				text += " " + l.GetName()
 			}

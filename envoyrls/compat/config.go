@@ -222,8 +222,8 @@ func (k *domainCompiler) counting(r *rule, l *rateLimit, u unit) {
 	if u == noUnit {
 		return
 	}
-	r.plain = k.limits.of(k.domain.name, count{u, r.algorithm, false})
-	if r.limit = k.limits.of(k.domain.name, count{u, r.algorithm, r.shadow}); r.limit == nil {
+	r.plain = k.limits.of(k.domain.name, count{unit: u, algorithm: r.algorithm})
+	if r.limit = k.limits.of(k.domain.name, count{unit: u, algorithm: r.algorithm, shadow: r.shadow}); r.limit == nil {
 		k.errorf(l.unit.at, "a %s has no one length: %s needs a unit from second to week", strings.ToLower(u.String()), algorithmNames[i])
 	}
 }

@@ -247,7 +247,7 @@ func TestCells(t *testing.T) {
 					t.Errorf("%s and %s", what, other)
 				}
 				seen[l.ID] = what
-				if shadow := newLimit(domain, count{unitOf(u), a, true}); shadow.ID != l.ID || !shadow.Shadow {
+				if shadow := newLimit(domain, count{unit: unitOf(u), algorithm: a, shadow: true}); shadow.ID != l.ID || !shadow.Shadow {
 					t.Errorf("%s in shadow mode: %+v", what, shadow)
 				}
 			}

@@ -28,6 +28,9 @@ var lengths = map[unit]int64{
 	rls.RateLimitResponse_RateLimit_WEEK:   7 * 24 * 60 * 60 * second,
 }
 
+// maxLength bounds windows of several units, in µs: a hundred years.
+const maxLength = 36_525 * 24 * 60 * 60 * second
+
 // unitNames are the units as configurations spell them, shortest first.
 var unitNames = []string{"second", "minute", "hour", "day", "week", "month", "year"}
 
@@ -51,6 +54,7 @@ var algorithmNames = []string{"fixed", "rolling", "bucket"}
 // against a maximum.
 type count struct {
 	unit      unit
+	units     uint32 // above 1: windows are of so many
 	algorithm algorithm
 	shadow    bool
 }
@@ -71,7 +75,11 @@ func (l limits) of(domain string, c count) *core.Limit {
 
 // newLimit returns a limit of a domain. Its maximum comes with each charge.
 func newLimit(domain string, c count) *core.Limit {
-	l := &core.Limit{Policy: domain, Shadow: c.shadow, Length: lengths[c.unit]}
+	units := int64(max(1, c.units))
+	if units > 1 && units > maxLength/max(1, lengths[c.unit]) {
+		return nil
+	}
+	l := &core.Limit{Policy: domain, Shadow: c.shadow, Length: units * lengths[c.unit]}
 	switch {
 	case c.algorithm == rolling:
 		l.Kind = core.Rolling
@@ -79,14 +87,17 @@ func newLimit(domain string, c count) *core.Limit {
 		l.Kind = core.Bucket
 	case l.Length > 0:
 		l.Kind = core.Fixed
-	default:
+	case units == 1:
 		l.Kind = core.Calendar
 		l.Schedule, _ = core.NewSchedule(strings.ToLower(c.unit.String()), "UTC", "")
 	}
-	if l.Kind != core.Calendar && l.Length == 0 || l.Kind == core.Calendar && l.Schedule == nil {
+	if l.Length == 0 && l.Schedule == nil {
 		return nil
 	}
 	l.Name = fmt.Sprintf("%s %s", l.Kind, strings.ToLower(c.unit.String()))
+	if units > 1 {
+		l.Name = fmt.Sprintf("%s %d %s", l.Kind, units, strings.ToLower(c.unit.String()))
+	}
 	// A policy's limits are never named so: see core.Limit.ID.
 	sum := sha256.Sum256(fmt.Appendf(nil, "envoyproxy/ratelimit %q %s", domain, l.Name))
 	l.ID = binary.LittleEndian.Uint64(sum[:])
