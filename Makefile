@@ -4,7 +4,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOFUMPT  := mvdan.cc/gofumpt@v0.12.0
 TOOLS    := $(CURDIR)/.cache/tools
 
-.PHONY: build test setup unit race acceptance proof soak flood fuzz lint bench bench-rls fmt clean
+.PHONY: build test setup unit race acceptance proof soak flood fuzz lint bench bench-rls bench-journal bench-durability fmt clean
 
 build:
 	./xcaddy.sh
@@ -73,6 +73,15 @@ $(TOOLS)/gofumpt:
 # bench prints Weir beside its peers, as ratios of one run.
 bench:
 	cd bench && go run .
+
+# bench-journal prints what keeping an operation costs, beside libraries that
+# could; bench-durability the requests a second that Caddy decides, by how durable
+# the counters are.
+bench-journal:
+	cd bench && go run ./journal
+
+bench-durability:
+	cd bench && go run ./durability
 
 # bench-rls prints Weir as Envoy's Rate Limit Service beside a gRPC server that
 # answers a constant. It needs h2load: apt-get install nghttp2-client.

@@ -260,7 +260,7 @@ func TestMetricsSurviveReloads(t *testing.T) {
 			t.Errorf("no %s", line)
 		}
 	}
-	for _, name := range []string{"weir_cells ", "weir_decision_duration_seconds_bucket"} {
+	for _, name := range []string{"weir_cells ", "weir_journal_failing ", "weir_snapshots_total ", "weir_decision_duration_seconds_bucket"} {
 		if !strings.Contains(string(body), "\n"+name) {
 			t.Errorf("no %s", name)
 		}

@@ -110,6 +110,46 @@ var wrongOptions = []wrong{
 		[]string{`Caddyfile:5: "overflow" is repeated; it stands in line 4 already`},
 	},
 	{
+		"durability unknown",
+		inOption("store memory a {\ndurability proces\n}"),
+		[]string{`Caddyfile:4: durability: unknown word "proces"; did you mean "process"?`},
+	},
+	{
+		"durability of an interval without one",
+		inOption("store memory a {\ndurability interval\n}"),
+		[]string{`Caddyfile:4: expected "durability process|none|interval DURATION", got "durability interval"`},
+	},
+	{
+		"durability of no interval with one",
+		inOption("store memory a {\ndurability process 1s\n}"),
+		[]string{`Caddyfile:4: expected "durability process|none|interval DURATION", got "durability process 1s"`},
+	},
+	{
+		"durability of an interval that is none",
+		inOption("store memory a {\ndurability interval often\n}"),
+		[]string{`Caddyfile:4: "often" is not a duration such as 60s, 1m, 24h or 30d`},
+	},
+	{
+		"durability of too short an interval",
+		inOption("store memory a {\ndurability interval 1ms\n}"),
+		[]string{`Caddyfile:4: interval: 1ms is not from 2ms to 1h`},
+	},
+	{
+		"durability twice",
+		inOption("store memory a {\ndurability none\ndurability process\n}"),
+		[]string{`Caddyfile:5: "durability" is repeated; it stands in line 4 already`},
+	},
+	{
+		"durability of volatile counters",
+		inOption("store memory volatile {\ndurability process\n}"),
+		[]string{`Caddyfile:4: durability: volatile counters are kept nowhere; give the store a directory instead`},
+	},
+	{
+		"store with an unknown option",
+		inOption("store memory a {\ndurabilty none\n}"),
+		[]string{`Caddyfile:4: unknown directive "durabilty" in a memory store; did you mean "durability"?`},
+	},
+	{
 		"store repeated",
 		inOption("store memory a\nstore memory b"),
 		[]string{`Caddyfile:4: "store" is repeated; it stands in line 3 already`},

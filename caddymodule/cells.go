@@ -11,6 +11,9 @@ type cellCollector struct {
 	state                *state
 	cells, holds, leases *prometheus.Desc
 	refused, shared      *prometheus.Desc
+
+	journalBytes, journalFailing                           *prometheus.Desc
+	journalRecords, journalSyncs, journalErrors, snapshots *prometheus.Desc
 }
 
 func newCellCollector(s *state) *cellCollector {
@@ -24,6 +27,14 @@ func newCellCollector(s *state) *cellCollector {
 			"Operations that failed because there was no room for another counter."),
 		shared: desc("weir_cells_shared_total",
 			"Charges in counters that subjects share because there was no room for their own."),
+
+		journalBytes: desc("weir_journal_bytes", "Size of the journal that a restart would read."),
+		journalFailing: desc("weir_journal_failing",
+			"1 while the state directory cannot be written to, so that what would change counters fails; else 0."),
+		journalRecords: desc("weir_journal_records_total", "Records in the journal since the state directory was made."),
+		journalSyncs:   desc("weir_journal_syncs_total", "How often the journal was put on disk."),
+		journalErrors:  desc("weir_journal_errors_total", "Writes to the state directory that failed."),
+		snapshots:      desc("weir_snapshots_total", "How often a snapshot took the place of the journal."),
 	}
 }
 
@@ -34,6 +45,12 @@ func (c *cellCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.leases
 	ch <- c.refused
 	ch <- c.shared
+	ch <- c.journalBytes
+	ch <- c.journalFailing
+	ch <- c.journalRecords
+	ch <- c.journalSyncs
+	ch <- c.journalErrors
+	ch <- c.snapshots
 }
 
 // Collect implements prometheus.Collector.
@@ -47,19 +64,29 @@ func (c *cellCollector) Collect(ch chan<- prometheus.Metric) {
 			all.Leases += one.Leases
 			all.Refused += one.Refused
 			all.Shared += one.Shared
+			if one.Journal != (memory.JournalStats{}) {
+				all.Journal = one.Journal
+			}
 		}
 	}
-	counter := func(d *prometheus.Desc, n int64) prometheus.Metric {
-		return prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n))
+	tell := func(d *prometheus.Desc, kind prometheus.ValueType, n int64) {
+		ch <- prometheus.MustNewConstMetric(d, kind, float64(n))
 	}
-	gauge := func(d *prometheus.Desc, n int) prometheus.Metric {
-		return prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(n))
+	tell(c.cells, prometheus.GaugeValue, int64(all.Cells))
+	tell(c.holds, prometheus.GaugeValue, int64(all.Slots))
+	tell(c.leases, prometheus.GaugeValue, int64(all.Leases))
+	tell(c.refused, prometheus.CounterValue, all.Refused)
+	tell(c.shared, prometheus.CounterValue, all.Shared)
+	failing := int64(0)
+	if all.Journal.Failing {
+		failing = 1
 	}
-	ch <- gauge(c.cells, all.Cells)
-	ch <- gauge(c.holds, all.Slots)
-	ch <- gauge(c.leases, all.Leases)
-	ch <- counter(c.refused, all.Refused)
-	ch <- counter(c.shared, all.Shared)
+	tell(c.journalBytes, prometheus.GaugeValue, all.Journal.Bytes)
+	tell(c.journalFailing, prometheus.GaugeValue, failing)
+	tell(c.journalRecords, prometheus.CounterValue, all.Journal.Records)
+	tell(c.journalSyncs, prometheus.CounterValue, all.Journal.Syncs)
+	tell(c.journalErrors, prometheus.CounterValue, all.Journal.Errors)
+	tell(c.snapshots, prometheus.CounterValue, all.Journal.Snapshots)
 }
 
 // Interface guards

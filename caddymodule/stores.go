@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -56,6 +57,16 @@ type MemoryStore struct {
 	// room: "deny" (the default) fails them, as on_store_error says; with "share"
 	// they share one counter for each limit.
 	Overflow string `json:"overflow,omitempty"`
+
+	// Durability says what outlives a crash: with `process`, the default,
+	// whatever was acknowledged outlives the process; with `interval` at most
+	// Interval of it is lost, also when the machine ends; with `none` only an
+	// orderly stop keeps anything.
+	Durability string `json:"durability,omitempty"`
+
+	// Interval is what may be lost with the durability `interval`, from 2ms to
+	// 1h.
+	Interval core.Duration `json:"interval,omitempty"`
 }
 
 // overflows are the values of MemoryStore.Overflow.
@@ -76,8 +87,9 @@ func (m *MemoryStore) Provision(caddy.Context) error {
 		return errors.New("a directory is missing; without one counters would not outlive a restart (if that is meant: volatile)")
 	case m.Volatile && m.Dir != "":
 		return fmt.Errorf("volatile counters use no directory, but %q is given", m.Dir)
-	case m.Volatile:
-		return nil
+	}
+	if err := m.checkDurability(); err != nil || m.Volatile {
+		return err
 	}
 	dir, err := caddy.NewReplacer().ReplaceOrErr(m.Dir, true, true)
 	if err != nil {
@@ -107,7 +119,7 @@ func (m *MemoryStore) Identity() (name, options string) {
 	if m.Volatile {
 		return "memory", options
 	}
-	return "memory:" + m.Dir, options
+	return "memory:" + m.Dir, options + " durability " + m.durability().String() + " " + m.Interval.String()
 }
 
 // options returns the store's options, for what is kept in dir.
@@ -125,7 +137,9 @@ func (m *MemoryStore) Local() core.Store { return memory.New(m.options("")) }
 
 // Open implements Store.
 func (m *MemoryStore) Open() (core.Store, error) {
-	s := memory.New(m.options(m.Dir))
+	o := m.options(m.Dir)
+	o.Durability, o.Interval, o.Report = m.durability(), time.Duration(m.Interval), m.report
+	s := memory.New(o)
 	if err := s.Open(); err != nil {
 		return nil, err
 	}
@@ -139,10 +153,13 @@ func (m *MemoryStore) Secret() (secret [16]byte, err error) {
 		return secret, err
 	}
 	path := filepath.Join(m.Dir, "secret")
-	snapshot := filepath.Join(m.Dir, memory.SnapshotName)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Stat(snapshot); err == nil {
-			return secret, fmt.Errorf("%s is missing, without which the counters in %s belong to nobody: restore it, or remove the directory to begin with empty ones", path, snapshot)
+		kept, err := memory.Kept(m.Dir)
+		if err != nil {
+			return secret, err
+		}
+		if kept != "" {
+			return secret, fmt.Errorf("%s is missing, without which the counters in %s belong to nobody: restore it, or remove the directory to begin with empty ones", path, kept)
 		}
 	}
 	return secretFile(path)
@@ -151,8 +168,9 @@ func (m *MemoryStore) Secret() (secret [16]byte, err error) {
 // UnmarshalCaddyfile sets up the store from Caddyfile tokens. Syntax:
 //
 //	memory <directory>|volatile {
-//		max_cells <n>
-//		overflow  deny|share
+//		durability process|none|interval <duration>
+//		max_cells  <n>
+//		overflow   deny|share
 //	}
 func (m *MemoryStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	p := newParser()
@@ -164,16 +182,17 @@ func (m *MemoryStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if !p.counts(&dir, "store memory DIRECTORY|volatile", 1, 1, true) {
 		return p.err()
 	}
-	parseBlock(p, memoryGrammar, "a memory store", dir.block, m, "")
 	if t := dir.args[0]; t.Text == "volatile" && !t.Quoted() {
 		m.Volatile = true
 	} else {
 		m.Dir = p.filled(t, "directory")
 	}
+	parseBlock(p, memoryGrammar, "a memory store", dir.block, m, "")
 	return p.err()
 }
 
 var memoryGrammar = grammar[MemoryStore]{
+	{"durability", "process|none|interval DURATION", 1, 2, false, "durability", (*parser).durability},
 	{"max_cells", "N", 1, 1, false, "max_cells", (*parser).maxCells},
 	{"overflow", "deny|share", 1, 1, false, "overflow", (*parser).overflow},
 }

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -119,7 +120,7 @@ func (q *retryQueue) try() (empty bool) {
 		if !ok {
 			return true
 		}
-		if err := first.store.Settle(context.Background(), &first.op); err != nil {
+		if err := first.store.Settle(context.Background(), &first.op); err != nil && !errors.Is(err, ErrUnsaved) {
 			return false
 		}
 		q.settled(&first)

@@ -63,10 +63,13 @@ func (r *rollingCell) advance(now Instant) {
 
 // add records n units as of now and returns their stamp in ms.
 func (r *rollingCell) add(c *Charge, n int64) int64 {
-	stamp := (r.latest + milli - 1) / milli
+	stamp := r.next()
 	r.push(stamp, n, r.floor(c))
 	return stamp
 }
+
+// next returns the stamp in ms of what is charged now.
+func (r *rollingCell) next() int64 { return (r.latest + milli - 1) / milli }
 
 // floor returns the code parameter for a window full of charges of one unit.
 // Charges of several units are fewer; the queue then chooses a larger one.

@@ -198,7 +198,7 @@ func (e *Engine) settle(ctx context.Context, s Store, op *Settle) error {
 		return errQueued
 	}
 	err := s.Settle(ctx, op)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrUnsaved) {
 		e.retries.add(s, op)
 	}
 	return err

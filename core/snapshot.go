@@ -36,28 +36,37 @@ func AppendCell(b []byte, c Cell) []byte {
 // follows. Of bytes that AppendCell did not write it makes an error, or a cell
 // that works; it never needs more memory than a few times b.
 func DecodeCell(kind Kind, b []byte) (c Cell, rest []byte, err error) {
+	return new(Slab).DecodeCell(kind, b)
+}
+
+// DecodeCell is the function DecodeCell, with a cell of s.
+func (s *Slab) DecodeCell(kind Kind, b []byte) (c Cell, rest []byte, err error) {
 	r := cellReader{rest: b}
-	switch kind {
-	case Rolling:
-		c = &rollingCell{window: r.int(1, maxTime/milli), latest: r.int(0, maxTime), gapQueue: r.queue()}
-	case Fixed:
-		c = &fixedCell{length: r.int(1, maxTime), span: r.span()}
-	case Calendar:
-		c = &calendarCell{r.span()}
-	case Bucket:
-		c = r.bucket()
-	case Hold:
-		c = NewHold()
-	case Ever:
-		c = &everCell{r.int(0, MaxAmount)}
+	c = s.newCell(kind, 0)
+	switch c := c.(type) {
+	case *rollingCell:
+		c.window, c.latest, c.gapQueue = r.int(1, maxTime/milli), r.int(0, maxTime), r.queue()
+	case *fixedCell:
+		c.length, c.span = r.int(1, maxTime), r.span()
+	case *calendarCell:
+		c.span = r.span()
+	case *bucketCell:
+		*c = r.bucket()
+	case *everCell:
+		c.used = r.int(0, MaxAmount)
 	default:
-		r.bad = true
+		r.bad = kind != Hold
 	}
-	if r.bad {
-		return nil, nil, fmt.Errorf("%w of kind %s", errCell, kind)
+	switch {
+	case r.bad:
+		return nil, nil, errCellOf(kind)
+	case kind == Hold:
+		c = NewHold()
 	}
 	return c, r.rest, nil
 }
+
+func errCellOf(kind Kind) error { return fmt.Errorf("%w of kind %s", errCell, kind) }
 
 func appendInts(b []byte, numbers ...int64) []byte {
 	for _, n := range numbers {
@@ -81,6 +90,9 @@ func appendQueue(b []byte, q *gapQueue) []byte {
 	_, k := q.meta()
 	b = appendInts(b, int64(k))
 	r := q.reader()
+	for ; r.left > maxPiece; r.skip(32) {
+		b = binary.BigEndian.AppendUint32(b, uint32(r.peek()>>32))
+	}
 	for ; r.left > 0; r.skip(8) {
 		b = append(b, byte(r.peek()>>56))
 	}
@@ -110,8 +122,8 @@ func (r *cellReader) span() span {
 	return s
 }
 
-func (r *cellReader) bucket() *bucketCell {
-	return &bucketCell{
+func (r *cellReader) bucket() bucketCell {
+	return bucketCell{
 		units: r.int(0, MaxAmount), part: r.int(0, maxTime), time: r.int(0, maxTime),
 		empty: r.int(0, 2*maxTime), latest: r.int(0, maxTime),
 	}

@@ -8,6 +8,11 @@ import (
 // ErrClosed is what a closed store answers.
 var ErrClosed = errors.New("store is closed")
 
+// ErrUnsaved is what the error of a Settle wraps that has taken effect, but that
+// the end of the process would undo. The store tries on its own to save it: it
+// is not to be repeated.
+var ErrUnsaved = errors.New("not saved yet")
+
 // A Store keeps cells. Its operations are values that it fills in. All methods
 // may be called concurrently; each Take, Settle and Read is one atomic step
 // for all the cells it names, in an order that all callers agree on.
@@ -21,7 +26,7 @@ type Store interface {
 	// CountRefused. It takes those that are Always in either case. It fills in
 	// every charge's State, and Overrides.
 	Take(ctx context.Context, op *Take) error
-	// Settle applies what became known after Take.
+	// Settle applies what became known after Take. See ErrUnsaved.
 	Settle(ctx context.Context, op *Settle) error
 	// Read fills in the State of op.Charges, but of no op.Next's, as they are
 	// and Overrides, and changes nothing.

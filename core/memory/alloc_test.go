@@ -47,29 +47,32 @@ func warmTakes() map[string][]core.Charge {
 
 func TestTakeAllocatesNothing(t *testing.T) {
 	for name, charges := range warmTakes() {
-		t.Run(name, func(t *testing.T) {
-			s := newStore(t, Options{})
-			op := core.Take{Policy: "p", Owner: core.Scope{Lo: 7}, Charges: charges}
-			end := core.Settle{Policy: "p", Owner: op.Owner, Charges: charges, End: true}
-			now := int64(0)
-			step := func() {
-				now += second
-				op.Now, op.ID = at(now), core.ID{Lo: uint64(now)}
-				if err := s.Take(context.Background(), &op); err != nil || !op.Admitted {
-					t.Fatal(err, op.Admitted)
-				}
-				end.Now, end.ID = op.Now, op.ID
-				if err := s.Settle(context.Background(), &end); err != nil {
-					t.Fatal(err)
-				}
-			}
-			for range 1000 {
-				step()
-			}
-			if n := testing.AllocsPerRun(1000, step); n != 0 {
-				t.Errorf("a warm Take and its end allocate %v times", n)
-			}
-		})
+		t.Run(name, func(t *testing.T) { takesAllocateNothing(t, charges, Options{}) })
+		t.Run(name+", kept", func(t *testing.T) { takesAllocateNothing(t, charges, Options{Dir: t.TempDir()}) })
+	}
+}
+
+func takesAllocateNothing(t *testing.T, charges []core.Charge, o Options) {
+	s := newStore(t, o)
+	op := core.Take{Policy: "p", Owner: core.Scope{Lo: 7}, Charges: charges}
+	end := core.Settle{Policy: "p", Owner: op.Owner, Charges: charges, End: true}
+	now := int64(0)
+	step := func() {
+		now += second
+		op.Now, op.ID = at(now), core.ID{Lo: uint64(now)}
+		if err := s.Take(context.Background(), &op); err != nil || !op.Admitted {
+			t.Fatal(err, op.Admitted)
+		}
+		end.Now, end.ID = op.Now, op.ID
+		if err := s.Settle(context.Background(), &end); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 1000 {
+		step()
+	}
+	if n := testing.AllocsPerRun(1000, step); n != 0 {
+		t.Errorf("a warm Take and its end allocate %v times", n)
 	}
 }
 

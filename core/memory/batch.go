@@ -28,12 +28,18 @@ func (s *Store) takeBatch(held locks, op *core.Take) error {
 		s.turnedAway.Add(1)
 		return ErrFull
 	}
+	failing := s.failing()
+	for t := op; failing != nil && admitted && t != nil; t = t.Next {
+		if lasts(t) {
+			return failing
+		}
+	}
 	for t := op; t != nil; t = t.Next {
 		t.Admitted = admitted
 		for i := range t.Charges {
 			c := &t.Charges[i]
 			f := claims[keyOf(c)]
-			if !takes(admitted, c) || f.omits(c) || !admitted && f.fresh && s.full() {
+			if !takes(admitted, c) || f.omits(c) || !admitted && s.skips(c, f.found, failing) {
 				continue // as in take
 			}
 			s.charge(t, c, f.found)

@@ -27,11 +27,6 @@ func (e *encoder) scope(s core.Scope) {
 	e.word(s.Lo)
 }
 
-func (e *encoder) key(k cellKey) {
-	e.word(k.limit)
-	e.scope(k.scope)
-}
-
 // A decoder takes values from b. After a mistake it answers zeros, and err says
 // which it was.
 type decoder struct {
@@ -89,5 +84,4 @@ func (d *decoder) word() uint64 {
 func (d *decoder) string() string { return string(d.bytes(d.uint())) }
 
 func (d *decoder) scope() core.Scope { return core.Scope{Hi: d.word(), Lo: d.word()} }
-func (d *decoder) key() cellKey      { return cellKey{d.word(), d.scope()} }
 func (d *decoder) id() core.ID       { return core.ID{Hi: d.word(), Lo: d.word()} }

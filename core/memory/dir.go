@@ -3,7 +3,9 @@ package memory
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 )
 
@@ -13,6 +15,23 @@ const (
 	// SnapshotName is the file with what outlives the process.
 	SnapshotName = "weir.snapshot"
 )
+
+// Kept returns the path of a file in a state directory that has counters; "" if
+// there is none.
+func Kept(dir string) (path string, err error) {
+	path = filepath.Join(dir, SnapshotName)
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return path, err
+	}
+	all, err := segments(dir)
+	for _, n := range all {
+		path := segmentPath(dir, n)
+		if info, err := os.Stat(path); err != nil || info.Size() > int64(segmentHeader) {
+			return path, err
+		}
+	}
+	return "", err
+}
 
 func inUse(dir, lock string) error {
 	return fmt.Errorf("state directory %s is in use by another process, or by another store of this one, which holds %s: stop that one, or give each a directory of its own", dir, lock)

@@ -101,12 +101,16 @@ func (b *book) held(name string, owner core.Scope, key cellKey) bool {
 
 // hold makes a lease; the cell counts it already.
 func (g *ledger) hold(now core.Instant, b *book, name string, key cellKey, owner core.Scope, l *core.Limit) {
-	g.limits.note(l)
 	g.order++
-	g.restore(&lease{
+	made := &lease{
 		name: strings.Clone(name), book: b, key: key, owner: owner,
 		expiry: g.later(now) + l.TTL, ttl: l.TTL, order: g.order,
-	})
+	}
+	g.restore(made)
+	if limit := g.limits.note(l); g.notes.on {
+		g.notes.b = append(g.notes.b, noteLease)
+		g.notes.lease(limit, made)
+	}
 }
 
 // later returns the steady time now, or the newest that was seen.
@@ -164,6 +168,19 @@ func (g *ledger) extend(now core.Instant, l *lease, op *core.Settle) {
 	}
 	l.expiry = g.later(now) + l.ttl
 	g.expiring.fix(l)
+	if g.notes.on {
+		g.notes.numbered(noteExtend, l.order)
+		g.notes.int(l.expiry)
+		g.notes.int(l.ttl)
+	}
+}
+
+// discard ends a lease before its time.
+func (g *ledger) discard(l *lease) {
+	if g.notes.on {
+		g.notes.numbered(noteDrop, l.order)
+	}
+	g.drop(l)
 }
 
 // leaseAbove makes leases for a request whose Take failed: they count above
@@ -206,7 +223,7 @@ func (g *ledger) dropAll(b *book, name string, owner core.Scope) {
 	for l := b.holders[name]; l != nil; l = next {
 		next = l.next
 		if l.owner == owner {
-			g.drop(l)
+			g.discard(l)
 		}
 	}
 }

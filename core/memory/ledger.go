@@ -33,6 +33,7 @@ type ledger struct {
 	order    uint64 // of the newest lease
 	most     int64  // slots in flight and leases
 	limits   *limitTable
+	notes    notes
 
 	// given is how many names each request was given whose Take failed.
 	given generations[int64]
@@ -127,7 +128,7 @@ func (g *ledger) reset(key cellKey) {
 		}
 	}
 	for _, l := range g.expiring.of(key) {
-		g.drop(l)
+		g.discard(l)
 	}
 	delete(g.used, key)
 }

@@ -15,9 +15,12 @@ type locks struct {
 func trailing(set uint64) int { return bits.TrailingZeros64(set) }
 
 // shardOf returns the number of the shard that has scope's cells.
-func (s *Store) shardOf(scope core.Scope) int {
+func (s *Store) shardOf(scope core.Scope) int { return shardOf(scope, len(s.shards)) }
+
+// shardOf is the shard of scope where there are so many, a power of two.
+func shardOf(scope core.Scope, shards int) int {
 	h := (scope.Hi ^ bits.RotateLeft64(scope.Lo, 32)) * 0x9E3779B97F4A7C15
-	return int(h >> 32 & uint64(len(s.shards)-1))
+	return int(h >> 32 & uint64(shards-1))
 }
 
 func (s *Store) bit(scope core.Scope) uint64 { return 1 << s.shardOf(scope) }

@@ -89,6 +89,16 @@ func (s *Store) common(held locks, now core.Instant, c *core.Charge, full bool) 
 	return found{}
 }
 
+// share makes c a charge in the cell that subjects share. One of its subject's
+// own was dropped, if there was one, as whoever plays the journal must be told: for
+// nobody else needs to know what was dropped.
+func (s *Store) share(c *core.Charge) {
+	if n := &s.shards[s.shardOf(c.Scope)].notes; n.on && c.Limit.Kind != core.Hold {
+		n.limit(noteGone, s.limits.note(c.Limit), c.Scope)
+	}
+	c.Scope = commonScope(c)
+}
+
 // full reports whether no more cells may be made.
 func (s *Store) full() bool { return s.cells.Load() >= s.maxCells }
 

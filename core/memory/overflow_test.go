@@ -383,3 +383,30 @@ func (c *crowdedTrace) end() {
 		settle(c.T, s, c.now, core.Settle{ID: op.ID, Owner: op.Owner, Charges: op.Charges, HasCost: settled, Cost: cost, End: true})
 	}
 }
+
+// A cell that was dropped before its subject was charged in the one that
+// subjects share is not there again after a crash.
+func TestSharedCellOutlivesTheProcess(t *testing.T) {
+	for _, kind := range []core.Kind{core.Rolling, core.Fixed, core.Bucket} {
+		o := Options{Dir: t.TempDir(), MaxCells: 1, Overflow: Share}
+		s := New(o)
+		l := limitOf(1, kind, "l")
+		if !take(t, s, 0, 1, alice, charges(alice, 1000, l)).Admitted {
+			t.Fatal("refused")
+		}
+		take(t, s, 2000*minute, 2, alice, charges(alice, 0, limitOf(2, core.Ever, "time")))
+		s.sweep(s.present(), nil)
+		take(t, s, 2000*minute, 3, bob, charges(bob, 1, l))
+		if op := take(t, s, 2000*minute, 4, alice, charges(alice, 1000, l)); !op.Admitted || s.Stats().Shared != 1 {
+			t.Fatalf("%s: %+v", kind, op.Charges[0].State)
+		}
+		for range 2 {
+			kill(s)
+			s = New(o)
+			if take(t, s, 2000*minute+second/100, 5, alice, charges(alice, 1, l)).Admitted {
+				t.Errorf("%s: admitted above the maximum after a crash", kind)
+			}
+		}
+		must(t, s.Close())
+	}
+}

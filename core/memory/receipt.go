@@ -22,6 +22,7 @@ type receipts struct {
 	// settled says of a request whether its reservations were dealt with.
 	settled  generations[bool]
 	reserved generations[[]reservation]
+	notes    notes
 }
 
 // A reservation is what one charge of a request that has ended reserved.
@@ -46,7 +47,20 @@ func (r *receipts) settle(now int64, op *core.Settle) bool {
 		dealt = dealt || reserved(&op.Charges[i])
 	}
 	r.settled.put(now, op.ID, dealt)
+	if r.notes.on {
+		r.notes.about(noteSettled, op.ID)
+		r.notes.bool(dealt)
+	}
 	return true
+}
+
+// deal notes that the reservations of the request id, which was settled, are
+// dealt with.
+func (r *receipts) deal(id core.ID) {
+	r.settled.replace(id, true)
+	if r.notes.on {
+		r.notes.about(noteDealt, id)
+	}
 }
 
 // early reports whether the request id was settled by its ID alone, when nobody
@@ -58,7 +72,7 @@ func (r *receipts) early(id core.ID) bool {
 
 // reserve remembers c, which was taken by the request id, unless that was
 // settled already.
-func (r *receipts) reserve(now int64, id core.ID, c *core.Charge) {
+func (r *receipts) reserve(now int64, id core.ID, c *core.Charge, limit uint64) {
 	r.turn(now)
 	if _, ok := r.settled.get(id); ok || id == (core.ID{}) {
 		return
@@ -69,7 +83,12 @@ func (r *receipts) reserve(now int64, id core.ID, c *core.Charge) {
 			return
 		}
 	}
-	r.reserved.put(now, id, append(kept, reservation{keyOf(c), c.Cost, c.Entry}))
+	one := reservation{keyOf(c), c.Cost, c.Entry}
+	r.reserved.put(now, id, append(kept, one))
+	if r.notes.on {
+		r.notes.about(noteReserve, id)
+		r.notes.reservation(limit, &one)
+	}
 }
 
 // recall makes c, which carries no State, what the request id reserved in its
@@ -86,12 +105,21 @@ func (r *receipts) recall(id core.ID, c *core.Charge) {
 
 // turn begins new generations when the time has come.
 func (r *receipts) turn(now int64) {
-	r.settled.turn(now, maxSettled)
-	r.reserved.turn(now, maxReserved)
+	if r.settled.turn(now, maxSettled) && r.notes.on {
+		r.notes.turn(noteTurn, now)
+	}
+	if r.reserved.turn(now, maxReserved) && r.notes.on {
+		r.notes.turn(noteTurnKept, now)
+	}
 }
 
 // forget drops the request's reservations, which were settled.
-func (r *receipts) forget(id core.ID) { r.reserved.remove(id) }
+func (r *receipts) forget(id core.ID) {
+	if _, ok := r.reserved.get(id); ok && r.notes.on {
+		r.notes.about(noteForget, id)
+	}
+	r.reserved.remove(id)
+}
 
 // reservedShards returns the shards of the request's reservations. It requires
 // that the receipts are locked.
@@ -145,14 +173,18 @@ func (g *generations[V]) remove(id core.ID) {
 func (g *generations[V]) count() int { return len(g.recent) + len(g.old) }
 
 // turn begins a new generation when the time has come, or when the recent one
-// has as many values as it may.
-func (g *generations[V]) turn(now int64, most int) {
+// has as many values as it may. It reports whether anything was there to turn.
+func (g *generations[V]) turn(now int64, most int) bool {
+	had := g.recent != nil || g.old != nil
 	switch age := now - g.since; {
 	case age >= 2*remember:
 		g.recent, g.old = nil, nil
 	case age >= remember || len(g.recent) >= most:
 		g.recent, g.old, g.since = nil, g.recent, now
+	default:
+		return false
 	}
+	return had
 }
 
 // restore puts a value into the recent generation (age 0), which began at

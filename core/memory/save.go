@@ -2,7 +2,6 @@ package memory
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,15 +12,15 @@ import (
 	"github.com/weirhq/weir/core"
 )
 
-// save writes the snapshot: to another file, which then takes its place, so
-// that there is a whole one at any time. It requires that mu and all locks are
-// held.
-func (s *Store) save() error {
-	if s.dir == "" {
-		return nil
-	}
+// save writes the snapshot: to another file, which takes the place of the old
+// one once ready is done, so that there is a whole one at any time. Others may
+// go on with the store.
+func (s *Store) save(from origin, ready func() error) error {
 	path := filepath.Join(s.dir, SnapshotName)
-	err := s.write(path + ".new")
+	size, err := s.write(path+".new", from)
+	if err == nil && ready != nil {
+		err = ready()
+	}
 	if err == nil {
 		err = os.Rename(path+".new", path)
 	}
@@ -29,156 +28,165 @@ func (s *Store) save() error {
 		err = SyncDir(s.dir)
 	}
 	if err != nil {
+		_ = os.Remove(path + ".new") // it may take the room that others need
 		return fmt.Errorf("snapshot %s: %w", path, err)
+	}
+	if s.journal != nil {
+		s.journal.threshold.Store(max(minJournal, size))
 	}
 	return nil
 }
 
-// write writes the snapshot to a file and waits until it is on disk.
-func (s *Store) write(path string) error {
+// write writes the snapshot to a file, waits until it is on disk, and returns
+// its size.
+func (s *Store) write(path string, from origin) (size int64, err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	buffered := bufio.NewWriterSize(f, 1<<16)
-	err = s.encode(newSnapshotWriter(buffered))
+	err = s.encode(newSnapshotWriter(buffered), from)
 	if err == nil {
 		err = buffered.Flush()
 	}
 	if err == nil {
 		err = f.Sync()
 	}
-	return errors.Join(err, f.Close())
+	if info, statErr := f.Stat(); statErr == nil {
+		size = info.Size()
+	}
+	return size, errors.Join(err, f.Close())
 }
 
-// encode writes everything that outlives the process.
-func (s *Store) encode(w *snapshotWriter) error {
-	now := s.ledger.seen
-	for i := range s.shards {
-		now.join(s.shards[i].seen)
+// newest returns the number of the newest record. Under a part's lock that is
+// up to where the part has all records about it.
+func (s *Store) newest() uint64 {
+	if s.journal == nil {
+		return s.at.last
 	}
-	w.int(now.last.Wall)
-	w.int(now.last.Steady)
-	w.int(now.wall)
+	return s.journal.newest()
+}
+
+// encode writes everything that outlives the process, one part of the store
+// after another. Each is locked only while it is copied.
+func (s *Store) encode(w *snapshotWriter, from origin) error {
+	now := s.present()
+	w.uint(uint64(len(s.shards)))
+	w.uint(from.segment)
+	w.bool(from.complete)
+	w.flush(sectionJournal)
+	var all seen
+	for i := range s.shards {
+		all.join(s.encodeShard(w, i, now))
+	}
+	all.join(s.encodeLedger(w))
+	s.encodeReceipts(w)
+	w.int(all.last.Wall)
+	w.int(all.last.Steady)
+	w.int(all.wall)
 	w.uint(s.epoch.Load())
+	w.uint(s.newest())
 	w.flush(sectionClock)
-	s.encodeLimits(w)
-	for i := range s.shards {
-		s.encodeCells(w, &s.shards[i], now.last)
-	}
-	w.flush(sectionCells)
-	for i := range s.shards {
-		encodeResets(w, s.shards[i].resets)
-	}
-	w.flush(sectionResets)
-	s.ledger.encode(w)
-	for i := range s.shards {
-		if err := encodeOverrides(w, s.shards[i].overrides); err != nil {
-			return err
-		}
-	}
-	w.flush(sectionOverrides)
-	s.receipts.encode(w)
 	return w.end()
 }
 
+// encodeLimits writes the limits that were added since it was last called.
 func (s *Store) encodeLimits(w *snapshotWriter) {
-	used := make(map[uint64]bool)
-	for i := range s.shards {
-		for key := range s.shards[i].cells {
-			used[key.limit] = true
-		}
+	all := s.limits.all()
+	var e encoder
+	for n := w.limits; n < len(all); n++ {
+		e.identity(uint64(n), all[n])
 	}
-	for _, l := range s.ledger.expiring {
-		used[l.key.limit] = true
-	}
-	for _, id := range slices.Sorted(maps.Keys(used)) {
-		l, _ := s.limits.get(id)
-		w.word(id)
-		w.string(l.Policy)
-		w.string(l.Name)
-		w.uint(uint64(l.Kind))
-		w.filled(sectionLimits)
-	}
-	w.flush(sectionLimits)
+	w.limits = len(all)
+	w.section(sectionLimits, e.b)
 }
 
-// encodeCells writes the cells that count something at now. Slots that end
-// with their response ended with the process.
-func (s *Store) encodeCells(w *snapshotWriter, sh *shard, now core.Instant) {
+// encodeShard writes a shard, and returns what it has seen. Slots that end with
+// their response are left out: they end with the process.
+func (s *Store) encodeShard(w *snapshotWriter, i int, now core.Instant) seen {
+	sh := &s.shards[i]
+	var cells chunks
+	var resets, overrides encoder
+	sh.mu.Lock()
+	newest, seen := s.newest(), sh.seen
 	for key, cell := range sh.cells {
-		if l, _ := s.limits.get(key.limit); l.Kind == core.Hold || cell.Idle(sh.past(now)) {
+		l, number, _ := s.limits.get(key.limit)
+		if l.Kind == core.Hold || cell.Idle(sh.past(now)) {
 			continue
 		}
-		w.key(key)
-		w.b = core.AppendCell(w.b, cell)
-		w.filled(sectionCells)
+		e := cells.next(w)
+		e.uint(number)
+		e.scope(key.scope)
+		e.b = core.AppendCell(e.b, cell)
 	}
+	for key, epoch := range sh.resets {
+		_, number, _ := s.limits.get(key.limit)
+		resets.uint(number)
+		resets.scope(key.scope)
+		resets.uint(epoch)
+	}
+	for owner, attributes := range sh.overrides {
+		overrides.set(owner, attributes)
+	}
+	sh.mu.Unlock()
+	s.encodeLimits(w)
+	w.part(uint64(i), newest, uint64(cells.values))
+	for _, b := range cells.all {
+		w.section(sectionCells, b.b)
+	}
+	w.keep(cells.all)
+	w.section(sectionResets, resets.b)
+	w.section(sectionOverrides, overrides.b)
+	return seen
 }
 
-func encodeResets(w *snapshotWriter, resets map[cellKey]uint64) {
-	for key, epoch := range resets {
-		w.key(key)
-		w.uint(epoch)
-		w.filled(sectionResets)
-	}
-}
-
-func (g *ledger) encode(w *snapshotWriter) {
+// encodeLedger writes the leases, oldest first, and returns what the ledger has
+// seen.
+func (s *Store) encodeLedger(w *snapshotWriter) seen {
+	g := &s.ledger
+	var e encoder
+	g.mu.Lock()
+	newest, seen := s.newest(), g.seen
 	leases := slices.Clone(g.expiring)
 	slices.SortFunc(leases, byOrder)
 	for _, l := range leases {
-		w.string(l.name)
-		w.string(l.book.policy)
-		w.key(l.key)
-		w.scope(l.owner)
-		w.int(l.expiry)
-		w.int(l.ttl)
-		w.filled(sectionLeases)
+		_, number, _ := s.limits.get(l.key.limit)
+		e.lease(number, l)
 	}
-	w.flush(sectionLeases)
+	order := g.order
+	g.mu.Unlock()
+	s.encodeLimits(w)
+	w.part(partLedger, newest, order)
+	w.section(sectionLeases, e.b)
+	return seen
 }
 
-func encodeOverrides(w *snapshotWriter, overrides map[core.Scope]core.Attributes) error {
-	for owner, attributes := range overrides {
-		w.scope(owner)
-		w.uint(uint64(len(attributes)))
-		for _, a := range attributes {
-			value, err := json.Marshal(a.Value)
-			if err != nil {
-				return err
-			}
-			w.string(a.Name)
-			w.string(string(value))
-		}
-		w.filled(sectionOverrides)
-	}
-	return nil
-}
-
-// encode writes both generations of receipts.
-func (r *receipts) encode(w *snapshotWriter) {
-	for age, ids := range []map[core.ID]bool{r.settled.recent, r.settled.old} {
+// encodeReceipts writes both generations of receipts.
+func (s *Store) encodeReceipts(w *snapshotWriter) {
+	r := &s.receipts
+	r.mu.Lock()
+	newest := s.newest()
+	settled := [2]map[core.ID]bool{maps.Clone(r.settled.recent), maps.Clone(r.settled.old)}
+	reserved := [2]map[core.ID][]reservation{maps.Clone(r.reserved.recent), maps.Clone(r.reserved.old)}
+	since, sinceKept := r.settled.since, r.reserved.since
+	r.mu.Unlock()
+	s.encodeLimits(w)
+	w.part(partReceipts, newest, 0)
+	for age, ids := range settled {
 		for id, dealt := range ids {
-			w.generation(age, r.settled.since, id)
-			if dealt {
-				w.uint(1)
-			} else {
-				w.uint(0)
-			}
+			w.generation(age, since, id)
+			w.bool(dealt)
 			w.filled(sectionSettled)
 		}
 	}
 	w.flush(sectionSettled)
-	for age, kept := range []map[core.ID][]reservation{r.reserved.recent, r.reserved.old} {
+	for age, kept := range reserved {
 		for id, all := range kept {
-			w.generation(age, r.reserved.since, id)
+			w.generation(age, sinceKept, id)
 			w.uint(uint64(len(all)))
-			for _, one := range all {
-				w.key(one.key)
-				w.int(one.cost)
-				w.int(one.entry.Stamp)
-				w.word(one.entry.Slot)
+			for i := range all {
+				_, number, _ := s.limits.get(all[i].key.limit)
+				w.reservation(number, &all[i])
 			}
 			w.filled(sectionReserved)
 		}

@@ -31,6 +31,10 @@ func (s *Store) set(op *core.Settle) {
 		return
 	}
 	s.overrides.Add(sh.set(op.Owner, op.Set))
+	if sh.notes.on {
+		sh.notes.b = append(sh.notes.b, noteSet)
+		sh.notes.set(op.Owner, op.Set)
+	}
 }
 
 // settleCost corrects what op's settled charges reserved, once per ID.
@@ -55,7 +59,7 @@ func (s *Store) settleCost(held locks, now core.Instant, op *core.Settle) {
 // correct adds delta to c's cell, or takes it from c's entry. What is added has
 // room: it was admitted.
 func (s *Store) correct(held locks, now core.Instant, c *core.Charge, delta int64) {
-	cell := s.cell(c)
+	cell, fresh := s.cell(c), false
 	switch {
 	case delta == 0:
 		return
@@ -67,14 +71,14 @@ func (s *Store) correct(held locks, now core.Instant, c *core.Charge, delta int6
 			return
 		}
 		if f.common {
-			c.Scope = commonScope(c)
+			s.share(c)
 		}
-		if cell = f.cell; f.fresh {
-			s.limits.note(c.Limit)
+		if cell, fresh = f.cell, f.fresh; fresh {
 			s.shards[s.shardOf(c.Scope)].put(keyOf(c), cell)
 		}
 	}
 	cell.Settle(now, c, delta)
+	s.changed(now, c, cell, fresh, delta)
 }
 
 // reset empties the cells of op's charges.
@@ -84,7 +88,12 @@ func (s *Store) reset(op *core.Settle) {
 		if leasable(c.Limit) {
 			s.ledger.reset(keyOf(c))
 		} else {
-			s.shards[s.shardOf(c.Scope)].reset(keyOf(c), s.epoch.Add(1))
+			sh, epoch := &s.shards[s.shardOf(c.Scope)], s.epoch.Add(1)
+			sh.reset(keyOf(c), epoch)
+			if limit := s.limits.note(c.Limit); sh.notes.on {
+				sh.notes.limit(noteReset, limit, c.Scope)
+				sh.notes.uint(epoch)
+			}
 		}
 	}
 }
@@ -106,11 +115,11 @@ func (s *Store) end(held locks, now core.Instant, op *core.Settle) {
 			s.correct(held, now, c, -c.Cost)
 			early = true
 		case reserved(c):
-			s.receipts.reserve(now.Steady, op.ID, c)
+			s.receipts.reserve(now.Steady, op.ID, c, s.limits.note(c.Limit))
 		}
 	}
 	if early {
-		s.receipts.settled.replace(op.ID, true)
+		s.receipts.deal(op.ID)
 	}
 	if leased {
 		s.ledger.end(op.ID)

@@ -33,6 +33,7 @@ type shard struct {
 	resets    map[cellKey]uint64 // cells that were reset, and when by the store's epoch
 	seen      seen
 	peak      int // the most cells since the map was made
+	notes     notes
 
 	_ [64]byte // keeps neighbours off this cache line
 }
@@ -53,6 +54,16 @@ func (sh *shard) count(key cellKey, n int64) {
 		sh.commons.Add(n)
 	} else {
 		sh.total.Add(n)
+	}
+}
+
+// replace puts a cell in the place of one that may be there. It requires that mu
+// is held.
+func (sh *shard) replace(key cellKey, cell core.Cell) {
+	if _, ok := sh.cells[key]; ok {
+		sh.cells[key] = cell
+	} else {
+		sh.put(key, cell)
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 // appendix B.4).
 const (
 	snapshotMagic   = "WEIRSNAP"
-	snapshotVersion = 2
+	snapshotVersion = 3
+	oldestSnapshot  = 2
 	headerSize      = len(snapshotMagic) + 8
 	frameSize       = 5
 	// sectionSize is the length of a payload at which another section begins.
@@ -33,10 +34,18 @@ const (
 	sectionSettled
 	sectionReserved
 	sectionResets
+	sectionJournal
+	sectionPart
+)
+
+// The parts of the store that are no shards.
+const (
+	partLedger   = 1 << 16
+	partReceipts = partLedger + 1
 )
 
 var sectionNames = [...]string{
-	"none", "end", "clock", "limits", "cells", "leases", "overrides", "settled", "reserved", "resets",
+	"none", "end", "clock", "limits", "cells", "leases", "overrides", "settled", "reserved", "resets", "journal", "part",
 }
 
 func sectionName(kind byte) string {
@@ -46,24 +55,71 @@ func sectionName(kind byte) string {
 	return fmt.Sprintf("of unknown kind %d", kind)
 }
 
-func newChecksum() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+// An origin is where the journal goes on from a snapshot.
+type origin struct {
+	segment  uint64 // the first segment with records that are needed
+	complete bool   // none are needed
+}
 
 // A snapshotWriter writes sections. Values are appended to the encoder and
 // become a section with flush.
 type snapshotWriter struct {
 	encoder
-	out   io.Writer
-	table *crc32.Table
-	count uint64
-	err   error
+	out    io.Writer
+	count  uint64
+	limits int      // how many were written
+	spare  [][]byte // buffers for cells
+	err    error
 }
 
 func newSnapshotWriter(out io.Writer) *snapshotWriter {
-	w := &snapshotWriter{out: out, table: newChecksum()}
+	w := &snapshotWriter{out: out}
 	head := binary.LittleEndian.AppendUint32([]byte(snapshotMagic), snapshotVersion)
-	head = binary.LittleEndian.AppendUint32(head, crc32.Checksum(head, w.table))
+	head = binary.LittleEndian.AppendUint32(head, crc32.Checksum(head, castagnoli))
 	_, w.err = out.Write(head)
 	return w
+}
+
+// part begins a part of the store, which has all records about it up to newest.
+// values is how many cells a shard has, or the number of the newest lease.
+func (w *snapshotWriter) part(n, newest, values uint64) {
+	w.uint(n)
+	w.uint(newest)
+	w.uint(values)
+	w.flush(sectionPart)
+}
+
+// section writes a section, unless it is empty.
+func (w *snapshotWriter) section(kind byte, payload []byte) {
+	w.b = append(w.b, payload...)
+	w.flush(kind)
+}
+
+// chunks are the payloads of sections of cells.
+type chunks struct {
+	all    []encoder
+	values int
+}
+
+// next returns where to append the next cell.
+func (c *chunks) next(w *snapshotWriter) *encoder {
+	c.values++
+	if n := len(c.all); n > 0 && len(c.all[n-1].b) < sectionSize {
+		return &c.all[n-1]
+	}
+	var e encoder
+	if n := len(w.spare); n > 0 {
+		e.b, w.spare = w.spare[n-1][:0], w.spare[:n-1]
+	}
+	c.all = append(c.all, e)
+	return &c.all[len(c.all)-1]
+}
+
+// keep keeps the buffers of chunks that were written.
+func (w *snapshotWriter) keep(used []encoder) {
+	for _, e := range used {
+		w.spare = append(w.spare, e.b)
+	}
 }
 
 // filled writes a section if there is enough for one.
@@ -79,7 +135,7 @@ func (w *snapshotWriter) flush(kind byte) {
 		return
 	}
 	frame := binary.LittleEndian.AppendUint32([]byte{kind}, uint32(len(w.b)))
-	sum := crc32.Update(crc32.Checksum(frame, w.table), w.table, w.b)
+	sum := crc32.Update(crc32.Checksum(frame, castagnoli), castagnoli, w.b)
 	for _, part := range [][]byte{frame, w.b, binary.LittleEndian.AppendUint32(nil, sum)} {
 		if w.err == nil {
 			_, w.err = w.out.Write(part)
@@ -98,14 +154,16 @@ func (w *snapshotWriter) end() error {
 
 // readSnapshot hands every section of a snapshot to section, in order. An error
 // says what is wrong with the file.
-func readSnapshot(in io.Reader, size int64, section func(kind byte, d *decoder) error) error {
-	table := newChecksum()
-	if err := readHeader(in, table); err != nil {
+// version is told first.
+func readSnapshot(in io.Reader, size int64, begin func(version uint32), section func(kind byte, d *decoder) error) error {
+	version, err := readHeader(in)
+	if err != nil {
 		return err
 	}
+	begin(version)
 	size -= int64(headerSize)
 	for count := uint64(0); ; count++ {
-		kind, payload, err := readSection(in, size, table)
+		kind, payload, err := readSection(in, size)
 		if err != nil {
 			return fmt.Errorf("section %d: %w", count+1, err)
 		}
@@ -126,28 +184,28 @@ func readSnapshot(in io.Reader, size int64, section func(kind byte, d *decoder) 
 	}
 }
 
-func readHeader(in io.Reader, table *crc32.Table) error {
+func readHeader(in io.Reader) (version uint32, err error) {
 	head := make([]byte, headerSize)
 	if _, err := io.ReadFull(in, head); err != nil {
-		return cut(err)
+		return 0, cut(err)
 	}
 	body, sum := head[:headerSize-4], binary.LittleEndian.Uint32(head[headerSize-4:])
-	version := binary.LittleEndian.Uint32(body[len(snapshotMagic):])
+	version = binary.LittleEndian.Uint32(body[len(snapshotMagic):])
 	switch {
 	case string(body[:len(snapshotMagic)]) != snapshotMagic:
-		return errors.New("it is not a snapshot of Weir")
-	case crc32.Checksum(body, table) != sum:
-		return errors.New("the checksum of its header is wrong")
+		return 0, errors.New("it is not a snapshot of Weir")
+	case crc32.Checksum(body, castagnoli) != sum:
+		return 0, errors.New("the checksum of its header is wrong")
 	case version > snapshotVersion:
-		return fmt.Errorf("a newer Weir wrote it (format %d; this one reads %d)", version, snapshotVersion)
-	case version < snapshotVersion:
-		return fmt.Errorf("an unreleased Weir wrote it (format %d; this one reads %d)", version, snapshotVersion)
+		return 0, fmt.Errorf("a newer Weir wrote it (format %d; this one reads %d)", version, snapshotVersion)
+	case version < oldestSnapshot:
+		return 0, fmt.Errorf("an unreleased Weir wrote it (format %d; this one reads %d)", version, snapshotVersion)
 	}
-	return nil
+	return version, nil
 }
 
 // readSection reads one section of at most size bytes.
-func readSection(in io.Reader, size int64, table *crc32.Table) (kind byte, payload []byte, err error) {
+func readSection(in io.Reader, size int64) (kind byte, payload []byte, err error) {
 	frame := make([]byte, frameSize)
 	if _, err := io.ReadFull(in, frame); err != nil {
 		return 0, nil, cut(err)
@@ -161,7 +219,7 @@ func readSection(in io.Reader, size int64, table *crc32.Table) (kind byte, paylo
 		return 0, nil, cut(err)
 	}
 	payload, rest := payload[:n], payload[n:]
-	sum := crc32.Update(crc32.Checksum(frame, table), table, payload)
+	sum := crc32.Update(crc32.Checksum(frame, castagnoli), castagnoli, payload)
 	if sum != binary.LittleEndian.Uint32(rest) {
 		return 0, nil, errors.New("the checksum is wrong")
 	}

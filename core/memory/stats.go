@@ -21,11 +21,29 @@ type Stats struct {
 	// Refused operations, which found no room, and charges taken in cells that
 	// subjects Share for want of room; since the store was made.
 	Refused, Shared int64
+	// Journal is zero where there is none.
+	Journal JournalStats
+}
+
+// JournalStats are what a journal has done.
+type JournalStats struct {
+	// Bytes of the segments that a restart would read.
+	Bytes int64
+	// Records that were appended, ever; Syncs are how often they were put on
+	// disk, and Snapshots how often they were replaced by one.
+	Records, Syncs, Snapshots int64
+	// Errors of the state directory. Failing: operations are answered with
+	// errors until it has been written to again.
+	Errors  int64
+	Failing bool
 }
 
 // Stats counts. It locks one part of the store after another.
 func (s *Store) Stats() Stats {
 	st := Stats{Owners: int(s.overrides.Load()), Cells: int(s.cells.Load() + s.commons.Load()), Refused: s.turnedAway.Load(), Shared: s.shared.Load()}
+	if s.phase.Load() == opened {
+		st.Journal = s.journalStats()
+	}
 	s.ledger.mu.Lock()
 	st.Cells += len(s.ledger.used)
 	st.Leases = len(s.ledger.expiring)
@@ -40,6 +58,17 @@ func (s *Store) Stats() Stats {
 	defer s.receipts.mu.Unlock()
 	st.Settled, st.Reserved = s.receipts.settled.count(), s.receipts.reserved.count()
 	return st
+}
+
+func (s *Store) journalStats() JournalStats {
+	j := s.journal
+	if j == nil {
+		return JournalStats{}
+	}
+	return JournalStats{
+		Bytes: j.size.Load(), Records: int64(j.newest()), Syncs: j.syncs.Load(),
+		Snapshots: s.snapshots.Load(), Errors: j.errors.Load(), Failing: j.err() != nil,
+	}
 }
 
 // A Lease is one live lease.
@@ -72,7 +101,7 @@ func (s *Store) Leases(now core.Instant, policy string, owner core.Scope) ([]Lea
 	slices.SortFunc(found, byOrder)
 	list := make([]Lease, len(found))
 	for i, l := range found {
-		limit, _ := s.limits.get(l.key.limit)
+		limit, _, _ := s.limits.get(l.key.limit)
 		list[i] = Lease{l.name, limit.Name, l.key.scope, now.Wall + l.expiry - now.Steady, l.ttl}
 	}
 	return list, nil

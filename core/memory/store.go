@@ -2,9 +2,12 @@ package memory
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math/bits"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/weirhq/weir/core"
 )
@@ -17,6 +20,16 @@ type Options struct {
 	// Shards is the number of locks, rounded up to a power of two, from 1 to
 	// 64; 0 means 64.
 	Shards int
+	// Durability says what of Dir outlives which end of the process.
+	Durability Durability
+	// Interval is what may be lost where Durability is Interval; 0 means a
+	// second.
+	Interval time.Duration
+	// Report is told when the directory begins to fail, so that operations are
+	// answered with errors, and by nil when that has ended. It is also told if a
+	// snapshot fails while the journal works; then failing is false. It is called
+	// in the middle of operations, and must neither wait nor use the store.
+	Report func(err error, failing bool)
 	// MaxCells bounds the cells, and likewise the slots and leases, and the
 	// owners that attributes are set on; 0 means DefaultMaxCells. Of one charge a
 	// cell takes at most 190 bytes, and 540 of 300 in a rolling minute.
@@ -39,6 +52,7 @@ const (
 
 // A Store keeps cells in this process. It implements core.Store.
 type Store struct {
+	options   Options
 	dir       string
 	shards    []shard
 	ledger    ledger
@@ -62,8 +76,13 @@ type Store struct {
 	mu      sync.Mutex // guards opening and closing, and what follows
 	err     error      // why opening failed
 	saved   seen
+	at      position // of the journal, where it was read to
 	lock    *dirLock
 	sweeper *sweeper
+	keeper  *keeper  // nil without a journal
+	journal *journal // nil if nothing but the snapshot is kept; fixed while open
+
+	snapshots atomic.Int64 // that were written
 }
 
 // New returns a store. It touches no disk before Open, or the first operation.
@@ -74,7 +93,7 @@ func New(o Options) *Store {
 	}
 	n = 1 << bits.Len(uint(n-1))
 	s := &Store{
-		dir: o.Dir, shards: make([]shard, n),
+		options: o, dir: o.Dir, shards: make([]shard, n),
 		maxCells: o.MaxCells, overflow: o.Overflow, pressure: make(chan struct{}, 1),
 	}
 	if s.maxCells <= 0 {
@@ -107,6 +126,9 @@ func (s *Store) Open() error {
 		return s.err
 	}
 	s.sweeper = startSweeper(s)
+	if s.journal != nil {
+		s.keeper = startKeeper(s)
+	}
 	s.phase.Store(opened)
 	return nil
 }
@@ -127,8 +149,8 @@ func (s *Store) ready() error {
 }
 
 // Close stops sweeping, writes the snapshot and unlocks the directory. A store
-// that was never opened writes nothing. If it fails, the snapshot that was
-// there before is left as it was.
+// that was never opened writes nothing. If it fails, the snapshot and the
+// journal that were there before are left as they were.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,11 +163,34 @@ func (s *Store) Close() error {
 	}
 	s.sweeper.close()
 	all := locks{shards: ^uint64(0) >> (64 - len(s.shards)), ledger: true, receipts: true}
-	s.acquire(all)
-	defer s.release(all)
-	err := s.save()
+	s.acquire(all) // who comes later finds the store closed
+	s.release(all)
+	if s.dir == "" {
+		return nil
+	}
+	err := s.finish()
 	s.lock.unlock()
 	return err
+}
+
+// finish ends the journal, and writes a snapshot that needs none. It requires
+// that nobody changes the store any more.
+func (s *Store) finish() error {
+	segment := s.at.segment + 1
+	var journaled error
+	if s.journal != nil {
+		s.keeper.close()
+		journaled = s.journal.sync() // whoever waits for it is answered
+		segment = s.journal.number + 1
+	}
+	err := s.save(origin{segment: segment, complete: true}, nil)
+	if s.journal != nil {
+		s.journal.close()
+	}
+	if err != nil {
+		return errors.Join(journaled, err)
+	}
+	return s.removeBefore(segment)
 }
 
 // Take decides a request; see core.Store.
@@ -154,8 +199,23 @@ func (s *Store) Take(_ context.Context, op *core.Take) error {
 	if err != nil {
 		return err
 	}
+	n, err := s.takeAndRecord(held, op)
+	if err == nil {
+		if err = s.commit(n); err != nil {
+			s.withdraw(op)
+		}
+	}
+	return err
+}
+
+// takeAndRecord decides op and returns the number of its record. It releases
+// held.
+func (s *Store) takeAndRecord(held locks, op *core.Take) (uint64, error) {
 	defer s.release(held)
-	return s.take(held, op)
+	if err := s.take(held, op); err != nil {
+		return 0, err
+	}
+	return s.record(held, op.Now), nil
 }
 
 // Read tells how cells stand; see core.Store.
@@ -191,13 +251,36 @@ func (s *Store) Settle(_ context.Context, op *core.Settle) error {
 	if err := s.ready(); err != nil {
 		return err
 	}
-	held, err := s.acquireSettle(op)
+	n, err := s.settleAndRecord(op)
 	if err != nil {
 		return err
 	}
+	if err := s.commit(n); err != nil {
+		return fmt.Errorf("%w: %w", core.ErrUnsaved, err)
+	}
+	return nil
+}
+
+// settleAndRecord applies op and returns the number of its record or, if it
+// only tells what another operation did, of a record that is no older.
+func (s *Store) settleAndRecord(op *core.Settle) (uint64, error) {
+	held, err := s.acquireSettle(op)
+	if err != nil {
+		return 0, err
+	}
 	defer s.release(held)
+	lasts := s.journal != nil && lasting(op)
+	if lasts {
+		if err := s.failing(); err != nil {
+			return 0, err
+		}
+	}
 	now := s.clock(op.Now)
 	s.see(held, now)
 	s.settle(held, now, op)
-	return nil
+	n := s.record(held, now)
+	if n == 0 && lasts {
+		n = s.journal.newest()
+	}
+	return n, nil
 }

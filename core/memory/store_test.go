@@ -20,6 +20,10 @@ func TestStoreSwept(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) core.Store { return &swept{Store: newStore(t, Options{}), every: 2} })
 }
 
+func TestStoreKept(t *testing.T) {
+	storetest.Run(t, func(t testing.TB) core.Store { return newStore(t, Options{Dir: t.TempDir()}) })
+}
+
 // A lease ends on the store's steady clock, which may be ahead of the door's
 // after a restart; people are told when that is on theirs.
 func TestLeaseExpiresOnWallClock(t *testing.T) {

@@ -97,7 +97,10 @@ func (s *Store) sweep(now core.Instant, stop <-chan struct{}) {
 	s.ledger.sweep(now)
 	s.receipts.mu.Lock()
 	defer s.receipts.mu.Unlock()
-	s.receipts.turn(now.Steady)
+	if s.failing() == nil {
+		s.receipts.turn(now.Steady)
+		s.record(locks{receipts: true}, now)
+	}
 }
 
 // sweep drops the cells that are idle at now, as far as its wall clock is

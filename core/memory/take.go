@@ -33,14 +33,36 @@ func (s *Store) take(held locks, op *core.Take) error {
 		s.turnedAway.Add(1)
 		return ErrFull
 	}
+	failing := s.failing()
+	if failing != nil && op.Admitted && lasts(op) {
+		op.Admitted = false
+		return failing
+	}
 	for i := range op.Charges {
 		c, f := &op.Charges[i], cells[i]
-		if !takes(op.Admitted, c) || f.omits(c) || !op.Admitted && f.fresh && s.full() {
-			continue // a refusal stands also where its counts find no room
+		if !takes(op.Admitted, c) || f.omits(c) || !op.Admitted && s.skips(c, f, failing) {
+			continue
 		}
 		s.charge(op, c, f)
 	}
 	return nil
+}
+
+// skips reports whether c is not taken though its request is refused and c
+// counts that: a refusal stands also where its counts find no room, or where
+// they could not be kept.
+func (s *Store) skips(c *core.Charge, f found, failing error) bool {
+	return f.fresh && s.full() || failing != nil && c.Limit.Kind != core.Hold
+}
+
+// lasts reports whether something that op takes outlives the process.
+func lasts(op *core.Take) bool {
+	for i := range op.Charges {
+		if c := &op.Charges[i]; takes(true, c) && c.Limit.Kind != core.Hold {
+			return true
+		}
+	}
+	return false
 }
 
 // cell returns c's cell, nil if there is none.
@@ -134,15 +156,16 @@ func (s *Store) enlist(op *core.Take, c *core.Charge, f found) {
 		return
 	}
 	if f.common && c.Cost > 0 {
-		c.Scope = commonScope(c)
+		s.share(c)
 		s.shared.Add(1)
 	}
 	f.cell.Take(op.Now, c)
 	if c.Limit.Settled {
 		c.Entry.Slot = s.epoch.Load()
 	}
-	if f.fresh && (!f.common || c.Cost > 0) {
-		s.limits.note(c.Limit)
+	fresh := f.fresh && (!f.common || c.Cost > 0)
+	if fresh {
 		s.shards[s.shardOf(c.Scope)].put(keyOf(c), f.cell)
 	}
+	s.changed(op.Now, c, f.cell, fresh, c.Cost)
 }

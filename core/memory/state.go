@@ -1,0 +1,194 @@
+package memory
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+)
+
+// minJournal is how many bytes of journal are written at least before they are
+// replaced by a snapshot.
+const minJournal = 64 << 20
+
+// load locks the state directory, reads what is in it, and begins the journal.
+// It requires that mu is held and that nobody uses the store. After a failure
+// the store is empty, and nothing of what was in the directory has changed.
+func (s *Store) load() error {
+	if s.dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("state directory: %w", explain(err))
+	}
+	lock, err := lockDir(s.dir)
+	if err != nil {
+		return explain(err)
+	}
+	l := newLoader(s)
+	if err = l.read(); err != nil {
+		err = fmt.Errorf("%w; Weir does not start with counters that it cannot trust: restore what is in %s from a backup, or move %s and %s* away to start with empty ones", err, s.dir, SnapshotName, segmentPrefix)
+	} else if s.options.Durability != None {
+		err = s.startJournal(l.snapshotSize)
+	}
+	if err != nil {
+		s.clear()
+		lock.unlock()
+		return err
+	}
+	s.inherit()
+	s.lock = lock
+	return nil
+}
+
+// inherit gives all parts of the store the time that was read.
+func (s *Store) inherit() {
+	for i := range s.shards {
+		s.shards[i].seen = s.saved
+	}
+	s.ledger.seen = s.saved
+	if s.cells.Load() > s.maxCells { // many of them were dropped before
+		s.sweep(s.saved.last, nil)
+	}
+}
+
+// read reads the snapshot, and the journal that follows it.
+func (l *loader) read() error {
+	path := filepath.Join(l.store.dir, SnapshotName)
+	if err := l.file(path); err != nil {
+		return fmt.Errorf("snapshot %s: %w", path, err)
+	}
+	if err := l.replay(l.store.dir); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	return nil
+}
+
+// file reads the snapshot at path, if there is one.
+func (l *loader) file(path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	l.snapshotSize = info.Size()
+	return l.snapshot(bufio.NewReaderSize(f, 1<<16), l.snapshotSize)
+}
+
+// startJournal begins a segment after those that were read.
+func (s *Store) startJournal(snapshotSize int64) error {
+	j := &journal{
+		dir: s.dir, limits: &s.limits, mode: s.options.Durability, every: s.options.every(), report: s.options.Report,
+		last: s.at.last, number: s.at.segment + 1,
+		due: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+	}
+	j.upTo = j.last
+	j.written.Store(j.last)
+	j.threshold.Store(max(minJournal, snapshotSize))
+	j.size.Store(s.at.size)
+	if err := s.beginJournal(j); err != nil {
+		return fmt.Errorf("state directory: %w", explain(err))
+	}
+	s.journal, s.limits.journal = j, j
+	s.note(true)
+	return nil
+}
+
+// beginJournal makes the files such that j goes on from where the journal was
+// read to. If that ends in the middle, the next start does the same.
+func (s *Store) beginJournal(j *journal) (err error) {
+	for _, n := range slices.Backward(s.at.stale) {
+		if err := os.Remove(segmentPath(s.dir, n)); err != nil {
+			return err
+		}
+	}
+	t := &s.at.tail
+	if t.path != "" && t.valid < t.size {
+		if err := truncate(t.path, t.valid); err != nil {
+			return err
+		}
+	}
+	if j.file, err = os.OpenFile(segmentPath(j.dir, j.number), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	j.beginSegment(segmentHead{number: j.number, first: j.last + 1})
+	j.mu.Unlock()
+	if err := errors.Join(j.writeHead(), SyncDir(j.dir)); err != nil {
+		return errors.Join(err, j.file.Close())
+	}
+	if t.path != "" && !t.sealed {
+		return sealSegment(t.path, s.at.last)
+	}
+	return nil
+}
+
+// truncate cuts off what follows the first size bytes of a file.
+func truncate(path string, size int64) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Truncate(size), f.Sync(), f.Close())
+}
+
+// sealSegment appends to a segment, whose newest record is last, that it is
+// complete.
+func sealSegment(path string, last uint64) error {
+	j := journal{last: last}
+	j.seal()
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(j.buf)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// note turns the notes of all parts on or off.
+func (s *Store) note(on bool) {
+	for i := range s.shards {
+		s.shards[i].notes = notes{on: on}
+	}
+	s.ledger.notes, s.receipts.notes = notes{on: on}, notes{on: on}
+}
+
+// clear empties a store that nobody uses.
+func (s *Store) clear() {
+	s.saved, s.at = seen{}, position{}
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.cells, sh.overrides, sh.resets, sh.peak = nil, nil, nil, 0
+	}
+	s.overrides.Store(0)
+	s.cells.Store(0)
+	s.commons.Store(0)
+	s.epoch.Store(0)
+	s.ledger.init(&s.limits)
+	s.receipts.settled = generations[bool]{}
+	s.receipts.reserved = generations[[]reservation]{}
+}
+
+// explain says what to do about an error of the state directory.
+func explain(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: the user that Weir runs as must be able to write there", err)
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("%w: counters must be kept where one can write; choose another directory, or a volatile store", err)
+	case full(err):
+		return fmt.Errorf("%w: make room there", err)
+	}
+	return err
+}
