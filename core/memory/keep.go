@@ -70,6 +70,7 @@ func (k *keeper) turn() {
 	default:
 		slow := time.AfterFunc(j.every, func() { j.late.Store(true) })
 		_ = j.sync() // a failure is noted
+		j.look()
 		slow.Stop()
 		j.late.Store(false)
 	}

@@ -94,3 +94,22 @@ func readSegmentHead(b []byte) (h segmentHead, err error) {
 	}
 	return h, nil
 }
+
+// look fails if the segment is not where the next start would read it: records
+// in a file that was removed, or moved away with its directory, are lost.
+func (j *journal) look() {
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	if j.next != nil || j.err() != nil {
+		return
+	}
+	path := segmentPath(j.dir, j.number)
+	there, err := os.Stat(path)
+	if err != nil {
+		_ = j.fail(err, true) // it is noted
+		return
+	}
+	if written, err := j.file.Stat(); err == nil && !os.SameFile(there, written) {
+		_ = j.fail(fmt.Errorf("%s was replaced by another file", path), true)
+	}
+}

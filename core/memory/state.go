@@ -11,10 +11,6 @@ import (
 	"syscall"
 )
 
-// minJournal is how many bytes of journal are written at least before they are
-// replaced by a snapshot.
-const minJournal = 64 << 20
-
 // load locks the state directory, reads what is in it, and begins the journal.
 // It requires that mu is held and that nobody uses the store. After a failure
 // the store is empty, and nothing of what was in the directory has changed.
