@@ -4,7 +4,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOFUMPT  := mvdan.cc/gofumpt@v0.12.0
 TOOLS    := $(CURDIR)/.cache/tools
 
-.PHONY: build test setup unit race acceptance proof soak flood fuzz lint bench bench-rls bench-journal bench-durability fmt clean
+.PHONY: build test setup unit race acceptance torture proof soak flood fuzz lint bench bench-rls bench-journal bench-durability fmt clean
 
 build:
 	./xcaddy.sh
@@ -26,6 +26,11 @@ unit:
 
 acceptance: setup
 	go test -count=1 ./acceptance
+
+# torture kills the real Caddy KILLS times; make acceptance does so 300 times.
+KILLS ?= 3000
+torture: setup
+	go test ./acceptance -run '^TestTorture' -count=1 -v -timeout 0 -kills $(KILLS)
 
 # race runs core's tests, in their short form, under the race detector.
 race:

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -46,6 +47,8 @@ type Gateway struct {
 	env      []string
 	client   *http.Client
 
+	binary  string   // the Caddy that runs
+	through []string // the command that becomes it, if it is not run itself
 	process *exec.Cmd
 	exited  chan struct{}
 	log     *logTail
@@ -72,21 +75,25 @@ func Start(t testing.TB, page string, subjects Subjects, edits ...edit) *Gateway
 }
 
 // StartConfig runs a Caddyfile of the test's own, in the examples' environment.
-func StartConfig(t testing.TB, name, caddyfile string, subjects Subjects) *Gateway {
+func StartConfig(t testing.TB, name, caddyfile string, subjects Subjects, with ...func(*Gateway)) *Gateway {
 	t.Helper()
 	dir := t.TempDir()
 	config := filepath.Join(dir, "Caddyfile")
 	if err := os.WriteFile(config, []byte(caddyfile), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return start(t, name, config, dir, subjects)
+	return start(t, name, config, dir, subjects, with...)
 }
 
-// start starts a gateway with the configuration at a path, and files in dir.
-func start(t testing.TB, page, config, dir string, subjects Subjects) *Gateway {
+// start starts a gateway with the configuration at a path, and files in dir,
+// changed as with says.
+func start(t testing.TB, page, config, dir string, subjects Subjects, with ...func(*Gateway)) *Gateway {
 	t.Helper()
 	g := newGateway(t, page, config, dir, subjects)
 	g.app, g.Host, g.broken = "http", "api.example", http.StatusBadGateway
+	for _, change := range with {
+		change(g)
+	}
 	g.open(t, dir)
 	g.URL = "http://" + g.serves
 	return g
@@ -95,7 +102,7 @@ func start(t testing.TB, page, config, dir string, subjects Subjects) *Gateway {
 // newGateway is a gateway that does not run yet.
 func newGateway(t testing.TB, page, config, dir string, subjects Subjects) *Gateway {
 	t.Helper()
-	g := &Gateway{Page: page, Origin: newOrigin(t), config: config, log: &logTail{}}
+	g := &Gateway{Page: page, Origin: newOrigin(t), config: config, log: &logTail{}, binary: os.Getenv("WEIR_CADDY")}
 	g.client = newClient()
 	g.subjects, g.state = filepath.Join(dir, "subjects.json"), filepath.Join(dir, "state")
 	writeSubjects(t, g.subjects, subjects)
@@ -177,8 +184,14 @@ func example(t testing.TB, path, dir string, edits []edit) string {
 // launch starts the process and waits until it serves; false if it exited.
 func (g *Gateway) launch(t testing.TB) bool {
 	t.Helper()
-	cmd := exec.Command(os.Getenv("WEIR_CADDY"), "run", "--config", g.config)
-	cmd.Dir, cmd.Env = root(), g.env
+	g.spawn(t)
+	return g.started()
+}
+
+// spawn starts the process and waits for nothing.
+func (g *Gateway) spawn(t testing.TB) {
+	t.Helper()
+	cmd := g.command("run")
 	cmd.Stdout, cmd.Stderr = g.log, g.log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -188,6 +201,18 @@ func (g *Gateway) launch(t testing.TB) bool {
 		_ = cmd.Wait()
 		close(exited)
 	}(g.exited)
+}
+
+// command is one of Caddy's about the configuration.
+func (g *Gateway) command(name string) *exec.Cmd {
+	args := append(slices.Clone(g.through), g.binary, name, "--config", g.config)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir, cmd.Env = root(), g.env
+	return cmd
+}
+
+// started waits until the process serves; false if it exited.
+func (g *Gateway) started() bool {
 	deadline := time.Now().Add(patience)
 	for time.Now().Before(deadline) && g.running() {
 		if g.listening() {
@@ -240,6 +265,13 @@ func (g *Gateway) Stop(t testing.TB) {
 		_ = g.process.Process.Kill()
 		<-g.exited
 	}
+	g.client.CloseIdleConnections()
+}
+
+// Kill ends the process without a chance to write anything.
+func (g *Gateway) Kill() {
+	_ = g.process.Process.Kill()
+	<-g.exited
 	g.client.CloseIdleConnections()
 }
 

@@ -25,10 +25,14 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
+// built is the folder for what the tests build.
+var built string
+
 // run builds the binary unless WEIR_CADDY names one, and runs the tests.
 func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "weir-acceptance")
 	if err == nil {
+		built = dir
 		defer func() { _ = os.RemoveAll(dir) }()
 		err = prepare(dir)
 	}
