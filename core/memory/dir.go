@@ -26,7 +26,7 @@ func Kept(dir string) (path string, err error) {
 	all, err := segments(dir)
 	for _, n := range all {
 		path := segmentPath(dir, n)
-		if info, err := os.Stat(path); err != nil || info.Size() > int64(segmentHeader) {
+		if info, err := os.Stat(path); err != nil || info.Size() > int64(segmentHeader+sealSize) {
 			return path, err
 		}
 	}
