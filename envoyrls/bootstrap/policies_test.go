@@ -160,10 +160,11 @@ func TestRepeated(t *testing.T) {
 // TestHolds: a slot is taken from admission until the response has ended, or
 // until its lease is released.
 func TestHolds(t *testing.T) {
-	gate := make(chan struct{})
+	gate, arrived := make(chan struct{}), make(chan struct{})
 	w := run(t, options("policy api {\nper all\nlimit slow {\nmatch GET /slow\nhold response\nmax 1\n}\nlimit jobs {\nmatch POST /jobs\nhold released\nttl 1h\nmax 1\n}\n}"), "{}",
 		func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/slow" && r.Header.Get("X-Wait") != "" {
+				close(arrived)
 				<-gate
 			}
 			echo(new(atomic.Int64))(w, r)
@@ -180,10 +181,11 @@ func TestHolds(t *testing.T) {
 			t.Errorf("the request that holds the slot: %v, %v", res, err)
 		}
 	}()
-	eventually(t, "no slot is taken", func() bool {
-		res, _ := e.send(t, "GET /slow")
-		return res.StatusCode == 429
-	})
+	select {
+	case <-arrived:
+		e.want(t, 429, "GET /slow")
+	case <-done:
+	}
 	open()
 	<-done
 	eventually(t, "the slot is not free", func() bool {
