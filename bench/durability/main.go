@@ -4,8 +4,10 @@
 //	cd bench && go run ./durability
 //
 // wrk asks with 64 connections, each for another one of a thousand keys; the
-// answer is a constant. The modes run in turn, several times, each with a process
-// and a directory of its own; compare the ratio of the medians, not the numbers.
+// answer is a constant. Each mode has a process and a directory of its own. They
+// take turns of a second, many times: the ratio to the last mode is taken in each
+// round, and the median of the ratios counts, for what else the machine does
+// changes more slowly than that.
 package main
 
 import (
@@ -67,17 +69,16 @@ http://%s {
 
 func main() {
 	log.SetFlags(0)
-	rounds := flag.Int("rounds", 7, "how often each mode is measured; the median counts")
-	span := flag.Duration("for", 5*time.Second, "how long one measurement takes")
+	rounds := flag.Int("rounds", 31, "how often each mode is measured; the median counts")
 	caddy := flag.String("caddy", "", "the program to measure; built from this repository if empty")
 	flag.Parse()
-	if err := bench(*caddy, *rounds, *span); err != nil {
+	if err := bench(*caddy, *rounds); err != nil {
 		log.Fatal(err)
 	}
 }
 
 // bench measures and prints the table.
-func bench(caddy string, rounds int, span time.Duration) error {
+func bench(caddy string, rounds int) error {
 	if _, err := exec.LookPath("wrk"); err != nil {
 		return errors.New("wrk is missing: apt-get install wrk, or what your system calls it")
 	}
@@ -94,33 +95,42 @@ func bench(caddy string, rounds int, span time.Duration) error {
 			return err
 		}
 	}
-	rates, cpu := make([][]float64, len(modes)), make([][]float64, len(modes))
-	for round := range rounds {
-		for i := range modes {
-			i = (i + round) % len(modes)
-			rate, used, err := measure(dir, caddy, modes[i], span)
-			if err != nil {
-				return fmt.Errorf("%s: %w", modes[i], err)
-			}
-			rates[i], cpu[i] = append(rates[i], rate), append(cpu[i], used)
+	servers := make([]*server, len(modes))
+	for i, mode := range modes {
+		if servers[i], err = start(dir, caddy, mode); err != nil {
+			return fmt.Errorf("%s: %w", mode, err)
 		}
-		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, rounds)
+		defer servers[i].stop()
 	}
-	return report(rates, cpu)
+	for round := range rounds {
+		for i := range servers {
+			s := servers[(i+round)%len(servers)]
+			if err := s.measure(); err != nil {
+				return fmt.Errorf("%s: %w", s.mode, err)
+			}
+		}
+		fmt.Fprintf(os.Stderr, "\rround %d of %d", round+1, rounds)
+	}
+	fmt.Fprintln(os.Stderr)
+	return report(servers)
 }
 
 // report prints a line each, and fails where durability costs more than promised.
-func report(rates, cpu [][]float64) error {
+func report(servers []*server) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "decisions/s\tof none's\tfrom\tto\tCPU µs/decision\t  \tdurability\t")
-	none := median(rates[len(modes)-1])
-	for i, mode := range modes {
-		rate := median(rates[i])
-		fmt.Fprintf(w, "%.0f\t%.3f\t%.0f\t%.0f\t%.2f\t  \t%s\t\n",
-			rate, rate/none, rates[i][0], rates[i][len(rates[i])-1], median(cpu[i]), mode)
+	fmt.Fprintln(w, "decisions/s\tof none's\tCPU µs/decision\t  \tdurability\t")
+	last := servers[len(servers)-1]
+	for _, s := range servers {
+		s.ratios = make([]float64, len(s.rates))
+		for round, rate := range s.rates {
+			s.ratios[round] = rate / last.rates[round]
+		}
+	}
+	for _, s := range servers {
+		fmt.Fprintf(w, "%.0f\t%.3f\t%.2f\t  \t%s\t\n", median(s.rates), median(s.ratios), median(s.cpu), s.mode)
 	}
 	w.Flush()
-	if ratio := median(rates[0]) / none; ratio < least {
+	if ratio := median(servers[0].ratios); ratio < least {
 		return fmt.Errorf("%s: %.3f of the decisions without, less than %.2f", modes[0], ratio, least)
 	}
 	return nil
@@ -132,48 +142,57 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// measure runs Caddy with a durability under load, and returns its decisions a
-// second, and how many µs of processor time it used for one; 0 where the system
-// does not tell.
-func measure(dir, caddy, mode string, span time.Duration) (rate, cpu float64, err error) {
-	state, err := os.MkdirTemp(dir, "state")
+// A server is a Caddy with a durability.
+type server struct {
+	mode, address, lua string
+	cmd                *exec.Cmd
+	rates, cpu, ratios []float64 // by round; of the processor, µs for a decision
+}
+
+// start runs Caddy with a durability.
+func start(dir, caddy, mode string) (*server, error) {
+	own, err := os.MkdirTemp(dir, "caddy")
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
-	defer os.RemoveAll(state)
-	address, err := freeAddress()
-	if err != nil {
-		return 0, 0, err
+	s := &server{mode: mode, lua: filepath.Join(own, "keys.lua")}
+	if s.address, err = freeAddress(); err != nil {
+		return nil, err
 	}
-	path, lua := filepath.Join(dir, "Caddyfile"), filepath.Join(dir, "keys.lua")
-	err = errors.Join(os.WriteFile(path, fmt.Appendf(nil, config, state, mode, address), 0o600), os.WriteFile(lua, []byte(script), 0o600))
-	if err != nil {
-		return 0, 0, err
+	path := filepath.Join(own, "Caddyfile")
+	text := fmt.Appendf(nil, config, filepath.Join(own, "state"), mode, s.address)
+	if err := errors.Join(os.WriteFile(path, text, 0o600), os.WriteFile(s.lua, []byte(script), 0o600)); err != nil {
+		return nil, err
 	}
-	cmd := exec.Command(caddy, "run", "--adapter", "caddyfile", "--config", path)
-	cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir, "HOME="+dir)
+	s.cmd = exec.Command(caddy, "run", "--adapter", "caddyfile", "--config", path)
+	s.cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+own, "XDG_CONFIG_HOME="+own, "HOME="+own)
 	if os.Getenv("WEIR_BENCH_LOG") != "" {
-		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+		s.cmd.Stdout, s.cmd.Stderr = os.Stderr, os.Stderr
 	}
-	if err := cmd.Start(); err != nil {
-		return 0, 0, err
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
 	}
-	defer func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}()
-	if err := decides("http://" + address); err != nil {
-		return 0, 0, err
+	if err := decides("http://" + s.address); err != nil {
+		return nil, errors.Join(err, s.stop())
 	}
-	if _, err := load(lua, address, span/5); err != nil { // warms up
-		return 0, 0, err
+	_, err = load(s.lua, s.address) // warms up
+	return s, err
+}
+
+func (s *server) stop() error {
+	return errors.Join(s.cmd.Process.Kill(), s.cmd.Wait())
+}
+
+// measure has the server decide for a second.
+func (s *server) measure() error {
+	before := used(s.cmd.Process.Pid)
+	rate, err := load(s.lua, s.address)
+	if err != nil {
+		return err
 	}
-	before := used(cmd.Process.Pid)
-	if rate, err = load(lua, address, span); err != nil {
-		return 0, 0, err
-	}
-	cpu = float64((used(cmd.Process.Pid) - before).Microseconds()) / (rate * span.Seconds())
-	return rate, cpu, decides("http://" + address)
+	s.rates = append(s.rates, rate)
+	s.cpu = append(s.cpu, float64((used(s.cmd.Process.Pid)-before).Microseconds())/rate)
+	return decides("http://" + s.address)
 }
 
 // used returns the processor time that a process has used.
@@ -222,10 +241,10 @@ func freeAddress() (string, error) {
 
 var requestsPerSecond = regexp.MustCompile(`Requests/sec:\s*([0-9.]+)`)
 
-// load runs wrk and returns the requests a second that were admitted.
-func load(lua, address string, span time.Duration) (float64, error) {
-	seconds := strconv.Itoa(max(1, int(span.Seconds())))
-	out, err := exec.Command("wrk", "-t1", "-c64", "-d"+seconds+"s", "-s", lua, "http://"+address).CombinedOutput()
+// load runs wrk for a second and returns the requests a second that were
+// admitted.
+func load(lua, address string) (float64, error) {
+	out, err := exec.Command("wrk", "-t1", "-c64", "-d1s", "-s", lua, "http://"+address).CombinedOutput()
 	if err != nil {
 		return 0, fmt.Errorf("wrk: %w: %s", err, out)
 	}
