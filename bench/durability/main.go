@@ -100,7 +100,7 @@ func bench(caddy string, rounds int) error {
 		if servers[i], err = start(dir, caddy, mode); err != nil {
 			return fmt.Errorf("%s: %w", mode, err)
 		}
-		defer servers[i].stop()
+		defer func() { _ = servers[i].stop() }()
 	}
 	for round := range rounds {
 		for i := range servers {

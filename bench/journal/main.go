@@ -11,6 +11,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -32,8 +33,13 @@ func main() {
 	one, many := make([][]float64, len(keepers)), make([][]float64, len(keepers))
 	for range *rounds {
 		for i, k := range keepers {
-			one[i] = append(one[i], measure(k, 1, *span))
-			many[i] = append(many[i], measure(k, callers, *span))
+			for n, results := range map[int]*[]float64{1: &one[i], callers: &many[i]} {
+				ns, err := measure(k, n, *span)
+				if err != nil {
+					log.Fatalf("%s: %v", k.name, err)
+				}
+				*results = append(*results, ns)
+			}
 		}
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -51,26 +57,24 @@ func median(values []float64) float64 {
 
 // measure returns how many ns an operation takes where n callers keep some at a
 // time: of one, its latency; of many, the time divided by the operations of all.
-func measure(k keeper, n int, span time.Duration) float64 {
+func measure(k keeper, n int, span time.Duration) (float64, error) {
 	dir, err := os.MkdirTemp("", "weir-journal")
 	if err != nil {
-		log.Fatal(err)
+		return 0, err
 	}
 	defer os.RemoveAll(dir)
 	keep, done, err := k.open(dir)
 	if err != nil {
-		log.Fatalf("%s: %v", k.name, err)
+		return 0, err
 	}
-	counts := make([]int, n)
+	counts, errs := make([]int, n), make([]error, n)
 	var group sync.WaitGroup
 	begin := time.Now()
 	for i := range n {
 		group.Go(func() {
-			for time.Since(begin) < span {
+			for time.Since(begin) < span && errs[i] == nil {
 				for range 4 {
-					if err := keep(i); err != nil {
-						log.Fatalf("%s: %v", k.name, err)
-					}
+					errs[i] = errors.Join(errs[i], keep(i))
 					counts[i]++
 				}
 			}
@@ -81,8 +85,5 @@ func measure(k keeper, n int, span time.Duration) float64 {
 	for _, c := range counts {
 		sum += c
 	}
-	if err := done(); err != nil {
-		log.Fatalf("%s: %v", k.name, err)
-	}
-	return float64(took.Nanoseconds()) / float64(sum)
+	return float64(took.Nanoseconds()) / float64(sum), errors.Join(append(errs, done())...)
 }
