@@ -72,10 +72,13 @@ func (s *service) ask(ctx context.Context, r *rls.RateLimitRequest, c *call) (an
 	if c.lasting && !s.stays.reserve() {
 		return nil, errTooMany
 	}
+	var rest *caddymodule.Stay
+	defer func() {
+		if c.lasting && rest == nil { // also if deciding panicked
+			s.stays.cancel()
+		}
+	}()
 	contract, rest, err := s.app.Decide(ctx, r.GetDomain(), c.requests, c.decisions)
-	if c.lasting && rest == nil {
-		s.stays.cancel()
-	}
 	switch {
 	case errors.Is(err, caddymodule.ErrNoPolicy):
 		return unlimited(len(c.requests)), nil
