@@ -31,7 +31,7 @@ func TestFloodOfEngine(t *testing.T) {
 				return
 			}
 			keys := *floodKeys
-			if overflow == Deny || raceEnabled {
+			if raceEnabled {
 				keys /= 10
 			}
 			child := exec.Command(os.Args[0], "-test.run=^TestFloodOfEngine$/^"+name+"$", "-test.v", fmt.Sprintf("-flood=%d", keys))

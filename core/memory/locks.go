@@ -52,9 +52,10 @@ func (s *Store) release(l locks) {
 }
 
 // acquireTake locks what op names. Whether the owner has overrides is looked
-// up only while any owner has, and cells that subjects share only while there are
-// any or may be: both are read again under the locks, for it may have been the
-// operation before this one that set or made the first.
+// up only while any owner has, and cells that subjects share only for subjects
+// without one of their own, while there are any or may be: both are read again
+// under the locks, for it may have been the operation before this one that set or
+// made the first.
 func (s *Store) acquireTake(op *core.Take) (locks, error) {
 	var l locks
 	var owners uint64
@@ -64,10 +65,10 @@ func (s *Store) acquireTake(op *core.Take) (locks, error) {
 		}
 		owners |= s.bit(t.Owner)
 	}
-	l.shards |= s.besides(owners)
+	l.shards |= s.overridden(owners)
 	s.acquire(l)
 	for {
-		missing := s.besides(owners) &^ l.shards
+		missing := (s.overridden(owners) | s.crowd(op)) &^ l.shards
 		if missing == 0 {
 			return l, s.alive(l)
 		}
@@ -77,13 +78,12 @@ func (s *Store) acquireTake(op *core.Take) (locks, error) {
 	}
 }
 
-// besides returns the shards that an operation on these owners needs besides
-// those of its charges.
-func (s *Store) besides(owners uint64) (set uint64) {
+// overridden returns those shards of owners that may have overrides.
+func (s *Store) overridden(owners uint64) uint64 {
 	if s.overrides.Load() > 0 {
-		set = owners
+		return owners
 	}
-	return set | s.crowd()
+	return 0
 }
 
 // acquireSettle locks what op names, and what its request reserved, which is
@@ -106,7 +106,7 @@ func (s *Store) acquireSettle(op *core.Settle) (locks, error) {
 	}
 	s.acquire(l)
 	for op.HasCost {
-		missing := (s.reservedShards(op.ID) | s.crowd()) &^ l.shards
+		missing := (s.reservedShards(op.ID) | s.commonShard()) &^ l.shards
 		if missing == 0 {
 			break
 		}

@@ -58,13 +58,28 @@ func (s *Store) crowded() bool {
 	return s.commons.Load() > 0 || s.overflow == Share && s.cells.Load() >= s.maxCells-nearlyFull
 }
 
-// crowd returns the shard of the cells that subjects share, if operations may
-// need them.
-func (s *Store) crowd() uint64 {
+// commonShard returns the shard of the cells that subjects share, if operations
+// may need them.
+func (s *Store) commonShard() uint64 {
 	if !s.crowded() {
 		return 0
 	}
 	return s.bit(commons)
+}
+
+// crowd is commonShard, but for a request: subjects who have cells of their own
+// need no others, and do not wait for those who have none. It requires that the
+// shards of op's charges are held.
+func (s *Store) crowd(op *core.Take) uint64 {
+	shard := s.commonShard()
+	for t := op; shard != 0 && t != nil; t = t.Next {
+		for i := range t.Charges {
+			if c := &t.Charges[i]; !leasable(c.Limit) && s.cell(c) == nil {
+				return shard
+			}
+		}
+	}
+	return 0
 }
 
 // common returns the cell that c's subject, who has none, shares with others; no

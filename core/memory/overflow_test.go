@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/weirhq/weir/core"
 )
@@ -409,4 +410,32 @@ func TestSharedCellOutlivesTheProcess(t *testing.T) {
 		}
 		must(t, s.Close())
 	}
+}
+
+// Subjects who have cells do not wait for those who share one.
+func TestOwnCellsWaitForNobody(t *testing.T) {
+	s := newStore(t, Options{MaxCells: 1, Overflow: Share})
+	l := limitOf(1, core.Fixed, "l")
+	owner := alice
+	for n := uint64(0); s.bit(owner) == s.bit(commons); n++ {
+		owner = stranger(n)
+	}
+	take(t, s, 0, 1, owner, charges(owner, 1, l))
+	take(t, s, 0, 2, bob, charges(bob, 1, l))
+	shared := locks{shards: s.bit(commons)}
+	s.acquire(shared)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if c := take(t, s, 1, 3, owner, charges(owner, 1, l)).Charges[0]; c.Used != 2 {
+			t.Errorf("%d used, want 2", c.Used)
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Error("waits for the cell of others")
+	}
+	s.release(shared)
+	<-done
 }
