@@ -41,10 +41,13 @@ func (l *life) start() {
 	l.begun, l.shown = l.true, l.wall
 }
 
-// restart stops the process and starts another, after the wall clock was set
-// back by less than an hour or not at all.
+// restart stops the process, or kills it, and starts another, after the wall clock
+// was set back by less than an hour or not at all.
 func (l *life) restart() {
-	if err := l.store.Close(); err != nil {
+	if rapid.Bool().Draw(l.T, "killed") {
+		(&keeper{store: l.store}).turn()
+		kill(l.store)
+	} else if err := l.store.Close(); err != nil {
 		l.Fatal(err)
 	}
 	l.pass(rapid.SampledFrom([]int64{0, second, minute}).Draw(l.T, "down"))
@@ -97,7 +100,7 @@ func (l *life) count(limit *core.Limit, grow int64) {
 	}
 }
 
-// Processes that end in order, and start when the clock was set back, admit
+// Processes that end, in order or not, and start when the clock was set back, admit
 // together no more than one would.
 func TestClockAcrossRestarts(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
@@ -127,6 +130,30 @@ func TestClockAcrossRestarts(t *testing.T) {
 			rt.Fatal(err)
 		}
 	})
+}
+
+// A clock that was set while nobody was admitted says nothing about how long the
+// process is gone that is killed then.
+func TestClockSetBeforeAKill(t *testing.T) {
+	dir := t.TempDir()
+	l := limitOf(1, core.Rolling, "rolling")
+	s := New(Options{Dir: dir})
+	ask := func(wall, steady int64) bool {
+		op := &core.Take{Now: core.Instant{Wall: start + wall, Steady: start + steady}, Charges: charges(alice, 1000, l)}
+		must(t, s.Take(context.Background(), op))
+		return op.Admitted
+	}
+	if !ask(0, 0) || ask(60*minute, second) {
+		t.Fatal("a full window admits, or an empty one does not")
+	}
+	(&keeper{store: s}).turn()
+	kill(s)
+	s = newStore(t, Options{Dir: dir})
+	for _, d := range []int64{0, 50 * second, 59 * second} {
+		if now := 60*minute + second + d; ask(now, now) != (d > 55*second) {
+			t.Errorf("admitted, or not, %d s after the restart", d/second)
+		}
+	}
 }
 
 // A wall clock that stays ahead is believed in time, so that what is over by it

@@ -16,6 +16,9 @@ const (
 	SnapshotName = "weir.snapshot"
 )
 
+// errNewer is what is wrong with a file of a version to come.
+var errNewer = errors.New("a newer Weir wrote it")
+
 // Kept returns the path of a file in a state directory that has counters; "" if
 // there is none.
 func Kept(dir string) (path string, err error) {
@@ -31,6 +34,28 @@ func Kept(dir string) (path string, err error) {
 		}
 	}
 	return "", err
+}
+
+// makeDir makes the state directory, if it is not there, and waits until it is
+// on disk.
+func makeDir(dir string) error {
+	var made []string
+	for path := filepath.Clean(dir); ; path = filepath.Dir(path) {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path) {
+			break
+		}
+		made = append(made, path)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for _, path := range made {
+		// One may make directories where one may not look.
+		if err := SyncDir(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return nil
 }
 
 func inUse(dir, lock string) error {

@@ -88,6 +88,7 @@ func (s *Store) record(held locks, now core.Instant) uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	start := j.begin(now)
+	j.offset = now.Wall - now.Steady
 	for rest := held.shards; rest != 0; rest &= rest - 1 {
 		j.take(&s.shards[trailing(rest)].notes)
 	}
@@ -98,6 +99,23 @@ func (s *Store) record(held locks, now core.Instant) uint64 {
 		j.take(&s.receipts.notes)
 	}
 	return j.end(start)
+}
+
+// clockStep in µs is by how much the wall clock must be set to be noted.
+const clockStep = 1000
+
+// noteClock notes that the wall clock was set, though nothing was counted since:
+// how much time has passed at the next start is told by it.
+func (s *Store) noteClock() {
+	now, j := s.present(), s.journal
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	offset := now.Wall - now.Steady
+	if step := offset - j.offset; -clockStep < step && step < clockStep {
+		return
+	}
+	j.offset = offset
+	j.end(j.begin(now))
 }
 
 // noted reports whether anything was noted in the parts that are held.

@@ -31,11 +31,15 @@ type journal struct {
 	mode   Durability
 	every  time.Duration // how often records are put on disk
 	report func(err error, failing bool)
+	fsync  func(*os.File) error
 
 	mu   sync.Mutex // guards what follows; taken after all other locks
 	buf  []byte     // records that nobody writes yet
 	last uint64     // the newest record
 	now  core.Instant
+	// offset of the wall clock from the steady one, in the newest record that
+	// tells the time.
+	offset int64
 
 	writing sync.Mutex // guards what follows; taken before mu
 	out     []byte     // what is left to write of the records up to upTo
@@ -45,6 +49,7 @@ type journal struct {
 	number  uint64   // of the segment
 	next    *os.File // the segment that goes on when out is written
 	covert  bool     // nothing counts as written: a snapshot must come first
+	named   bool     // that snapshot may be there, and name the segment
 
 	syncing sync.Mutex // held while file is synced or closed; taken after writing
 
@@ -82,7 +87,9 @@ func (j *journal) err() error {
 func (j *journal) fail(err error, lost bool) error {
 	j.errors.Add(1)
 	before := j.failure.Load()
-	j.failure.Store(&failure{err, lost || before != nil && before.lost})
+	for !j.failure.CompareAndSwap(before, &failure{err, lost || before != nil && before.lost}) {
+		before = j.failure.Load()
+	}
 	if before == nil {
 		j.tell(err, true)
 		select {
@@ -93,9 +100,10 @@ func (j *journal) fail(err error, lost bool) error {
 	return fmt.Errorf("journal: %w", err)
 }
 
-// mend notes that the journal takes records again.
-func (j *journal) mend() {
-	if j.failure.Swap(nil) != nil {
+// mend notes that the journal takes records again, unless it has failed
+// otherwise than by f.
+func (j *journal) mend(f *failure) {
+	if j.failure.CompareAndSwap(f, nil) {
 		j.tell(nil, false)
 	}
 }
@@ -227,7 +235,7 @@ func (j *journal) flush(n uint64) error {
 		}
 	}
 	if f := j.failure.Load(); f != nil && !f.lost {
-		j.mend()
+		j.mend(f)
 	}
 	return nil
 }
@@ -269,7 +277,7 @@ func (j *journal) write() error {
 func (j *journal) turn() error {
 	j.syncing.Lock()
 	defer j.syncing.Unlock()
-	if err := j.file.Sync(); err != nil {
+	if err := j.fsync(j.file); err != nil {
 		return err
 	}
 	j.synced.Store(j.written.Load())
@@ -294,7 +302,7 @@ func (j *journal) sync() error {
 	if err != nil || j.synced.Load() >= n {
 		return err
 	}
-	if err := file.Sync(); err != nil {
+	if err := j.fsync(file); err != nil {
 		return j.fail(err, true)
 	}
 	j.syncs.Add(1)

@@ -44,17 +44,18 @@ func (k *keeper) flush() {
 	timer := time.NewTimer(j.every)
 	defer timer.Stop()
 	for {
+		began := time.Now()
 		select {
 		case <-k.stop:
 			return
 		case <-j.wake:
-		case <-timer.C:
+		case began = <-timer.C:
 			k.turn()
 		}
 		if j.err() != nil {
 			timer.Reset(retryEvery)
 		} else {
-			timer.Reset(j.every)
+			timer.Reset(max(0, j.every-time.Since(began)))
 		}
 	}
 }
@@ -68,6 +69,7 @@ func (k *keeper) turn() {
 	case j.err() != nil:
 		j.retry()
 	default:
+		k.store.noteClock()
 		slow := time.AfterFunc(j.every, func() { j.late.Store(true) })
 		_ = j.sync() // a failure is noted
 		j.look()
@@ -108,6 +110,11 @@ func (k *keeper) compact() {
 func (s *Store) compact() error {
 	j := s.journal
 	lost, size := j.lost(), j.size.Load()
+	if lost {
+		if err := s.relock(); err != nil {
+			return err
+		}
+	}
 	file, err := j.create()
 	if err != nil {
 		return err

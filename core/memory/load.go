@@ -16,7 +16,8 @@ import (
 // journal goes on.
 type position struct {
 	last    uint64   // the newest record
-	segment uint64   // the newest segment that has a header
+	segment uint64   // the newest segment that counts
+	newest  uint64   // the newest that there is
 	size    int64    // bytes of the segments that the snapshot needs
 	tail    tail     // of the newest segment; zero if there is none
 	stale   []uint64 // segments that nobody needs

@@ -11,8 +11,10 @@ import (
 )
 
 // A dirLock keeps other processes out of a state directory. The system lets go
-// of it when the process ends, however it does.
-type dirLock struct{ file *os.File }
+// of it when the process ends, however it does. Where directories can be locked
+// the directory is, too: the file may be removed by somebody who takes it for
+// what a process has left that was killed.
+type dirLock struct{ file, dir *os.File }
 
 func lockDir(dir string) (*dirLock, error) {
 	path := filepath.Join(dir, lockName)
@@ -20,20 +22,48 @@ func lockDir(dir string) (*dirLock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	l := &dirLock{file: f}
+	if err = flock(f); err == nil {
+		l.dir, err = os.Open(dir)
+	}
+	if err == nil && errors.Is(flock(l.dir), syscall.EWOULDBLOCK) {
+		err = syscall.EWOULDBLOCK
+	}
+	if err == nil {
+		return l, nil
+	}
+	l.unlock()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		_ = f.Close()
 		return nil, inUse(dir, path)
 	}
-	if err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("state directory: locking %s: %w", path, err)
+	return nil, fmt.Errorf("state directory: locking %s: %w", path, err)
+}
+
+func flock(f *os.File) error {
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EINTR) {
+			return err
+		}
 	}
-	return &dirLock{f}, nil
+}
+
+// holds reports whether dir is still the directory that is locked.
+func (l *dirLock) holds(dir string) bool {
+	there, err := os.Stat(dir)
+	if err != nil {
+		return false
+	}
+	locked, err := l.dir.Stat()
+	return err == nil && os.SameFile(there, locked)
 }
 
 func (l *dirLock) unlock() {
-	if l != nil {
-		_ = l.file.Close()
+	if l == nil {
+		return
+	}
+	_ = l.file.Close()
+	if l.dir != nil {
+		_ = l.dir.Close()
 	}
 }

@@ -31,6 +31,9 @@ func lockDir(dir string) (*dirLock, error) {
 	return &dirLock{h}, nil
 }
 
+// holds is true: what is locked cannot be moved.
+func (l *dirLock) holds(string) bool { return true }
+
 func (l *dirLock) unlock() {
 	if l != nil {
 		_ = syscall.CloseHandle(l.handle)

@@ -37,7 +37,7 @@ type journalReader struct {
 
 	last  uint64 // the newest record
 	ended bool   // by a record that is not whole: nothing may follow
-	empty bool   // the last segment has no header yet
+	empty bool   // what follows the last segment that counts has nothing
 	tail  tail   // of the last segment that has one
 }
 
@@ -245,7 +245,7 @@ func (l *loader) replay(dir string) error {
 		s.at.stale = append(s.at.stale, all[0])
 		all = all[1:]
 	}
-	s.at.segment = l.origin.segment - 1
+	s.at.segment, s.at.newest = l.origin.segment-1, l.origin.segment-1
 	if len(all) == 0 && l.origin.complete {
 		return nil
 	}
@@ -264,23 +264,31 @@ func (l *loader) replay(dir string) error {
 	return err
 }
 
-// read reads the segments with these numbers.
+// read reads the segments with these numbers, which must have no gap. A journal
+// that begins anew in vain leaves some that nobody needs: without a header, or
+// detached. The journal goes on in the place of the first of those.
 func (r *journalReader) read(s *Store, dir string, numbers []uint64) error {
 	for i, number := range numbers {
 		path := segmentPath(dir, number)
-		if next := s.at.segment + 1; number != next {
+		if next := r.loader.origin.segment + uint64(i); number != next {
 			return fmt.Errorf("%s is missing, which comes before %s", segmentPath(dir, next), filepath.Base(path))
 		}
 		err := r.file(s, path, number)
 		if errors.Is(err, errDetached) {
-			s.at.stale = append(s.at.stale, numbers[i:]...)
-			return nil
+			r.empty = true
+			break
 		}
 		if err != nil {
 			return err
 		}
 		if r.tail.number == number {
 			s.at.segment = number
+		}
+	}
+	for _, number := range numbers {
+		s.at.newest = number
+		if number > s.at.segment+1 {
+			s.at.stale = append(s.at.stale, number)
 		}
 	}
 	return nil

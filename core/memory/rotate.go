@@ -5,10 +5,20 @@ import (
 	"os"
 )
 
-// create makes the file of the segment after the newest.
+// following returns the number of the next segment. One that was begun anew in
+// vain is begun again, if no snapshot can name it. It requires that writing is
+// held.
+func (j *journal) following() uint64 {
+	if j.covert && !j.named {
+		return j.number
+	}
+	return j.number + 1
+}
+
+// create makes the file of the next segment.
 func (j *journal) create() (*os.File, error) {
 	j.writing.Lock()
-	number, pending := j.number+1, j.next != nil
+	number, pending := j.following(), j.next != nil
 	j.writing.Unlock()
 	if pending && !j.lost() {
 		return nil, errors.New("the segment before is not written yet")
@@ -33,7 +43,7 @@ func (j *journal) writeHead() error {
 	if err := j.write(); err != nil {
 		return err
 	}
-	return j.file.Sync()
+	return j.fsync(j.file)
 }
 
 // rotate goes on in file, the next segment.
@@ -85,17 +95,20 @@ func (j *journal) detach(file *os.File) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.file, j.next, j.covert = file, nil, true
-	j.number++
+	j.number = j.following()
+	j.file, j.next, j.covert, j.named = file, nil, true, false
 	j.out, j.buf = nil, j.buf[:0]
 	j.beginSegment(segmentHead{number: j.number, first: j.last + 1, detached: true})
 }
 
-// flushDetached puts on disk what was appended since detach.
+// flushDetached puts on disk what was appended since detach, for the snapshot
+// that is about to be there.
 func (j *journal) flushDetached() error {
 	j.writing.Lock()
 	defer j.writing.Unlock()
-	return j.writeHead()
+	err := j.writeHead()
+	j.named = err == nil
+	return err
 }
 
 // attach ends what detach began: the snapshot has everything before.
@@ -105,5 +118,5 @@ func (j *journal) attach() {
 	j.covert = false
 	j.written.Store(j.upTo)
 	j.synced.Store(j.upTo)
-	j.mend()
+	j.mend(j.failure.Load())
 }

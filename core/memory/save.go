@@ -50,7 +50,7 @@ func (s *Store) write(path string, from origin) (size int64, err error) {
 		err = buffered.Flush()
 	}
 	if err == nil {
-		err = f.Sync()
+		err = s.fsync(f)
 	}
 	if info, statErr := f.Stat(); statErr == nil {
 		size = info.Size()

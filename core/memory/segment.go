@@ -90,7 +90,7 @@ func readSegmentHead(b []byte) (h segmentHead, err error) {
 	case crc32.Checksum(body, castagnoli) != sum:
 		return h, errors.New("the checksum of its header is wrong")
 	case version > segmentVersion || flags&^flagDetached != 0:
-		return h, fmt.Errorf("a newer Weir wrote it (format %d; this one reads %d)", version, segmentVersion)
+		return h, fmt.Errorf("%w (format %d; this one reads %d)", errNewer, version, segmentVersion)
 	}
 	return h, nil
 }

@@ -197,7 +197,7 @@ func readHeader(in io.Reader) (version uint32, err error) {
 	case crc32.Checksum(body, castagnoli) != sum:
 		return 0, errors.New("the checksum of its header is wrong")
 	case version > snapshotVersion:
-		return 0, fmt.Errorf("a newer Weir wrote it (format %d; this one reads %d)", version, snapshotVersion)
+		return 0, fmt.Errorf("%w (format %d; this one reads %d)", errNewer, version, snapshotVersion)
 	case version < oldestSnapshot:
 		return 0, fmt.Errorf("an unreleased Weir wrote it (format %d; this one reads %d)", version, snapshotVersion)
 	}

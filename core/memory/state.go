@@ -18,7 +18,7 @@ func (s *Store) load() error {
 	if s.dir == "" {
 		return nil
 	}
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	if err := makeDir(s.dir); err != nil {
 		return fmt.Errorf("state directory: %w", explain(err))
 	}
 	lock, err := lockDir(s.dir)
@@ -27,7 +27,7 @@ func (s *Store) load() error {
 	}
 	l := newLoader(s)
 	if err = l.read(); err != nil {
-		err = fmt.Errorf("%w; Weir does not start with counters that it cannot trust: restore what is in %s from a backup, or move %s and %s* away to start with empty ones", err, s.dir, SnapshotName, segmentPrefix)
+		err = distrust(s.dir, err)
 	} else if s.options.Durability != None {
 		err = s.startJournal(l.snapshotSize)
 	}
@@ -37,6 +37,21 @@ func (s *Store) load() error {
 		return err
 	}
 	s.inherit()
+	s.lock = lock
+	return nil
+}
+
+// relock locks the directory that is in the place of the one that was locked, if
+// that was removed or moved away: another process may have made it.
+func (s *Store) relock() error {
+	if s.lock.holds(s.dir) {
+		return nil
+	}
+	lock, err := lockDir(s.dir)
+	if err != nil {
+		return explain(err)
+	}
+	s.lock.unlock()
 	s.lock = lock
 	return nil
 }
@@ -86,10 +101,11 @@ func (l *loader) file(path string) error {
 func (s *Store) startJournal(snapshotSize int64) error {
 	j := &journal{
 		dir: s.dir, limits: &s.limits, mode: s.options.Durability, every: s.options.every(), report: s.options.Report,
-		last: s.at.last, number: s.at.segment + 1,
+		fsync: s.fsync,
+		last:  s.at.last, number: s.at.segment + 1,
 		due: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 	}
-	j.upTo = j.last
+	j.upTo, j.offset = j.last, s.saved.last.Wall-s.saved.last.Steady
 	j.written.Store(j.last)
 	j.threshold.Store(max(minJournal, snapshotSize))
 	j.size.Store(s.at.size)
@@ -102,7 +118,8 @@ func (s *Store) startJournal(snapshotSize int64) error {
 }
 
 // beginJournal makes the files such that j goes on from where the journal was
-// read to. If that ends in the middle, the next start does the same.
+// read to. If that ends in the middle, the next start does the same: a segment
+// has a header only once the one before is complete.
 func (s *Store) beginJournal(j *journal) (err error) {
 	for _, n := range slices.Backward(s.at.stale) {
 		if err := os.Remove(segmentPath(s.dir, n)); err != nil {
@@ -111,37 +128,41 @@ func (s *Store) beginJournal(j *journal) (err error) {
 	}
 	t := &s.at.tail
 	if t.path != "" && t.valid < t.size {
-		if err := truncate(t.path, t.valid); err != nil {
+		if err := s.truncate(t.path, t.valid); err != nil {
 			return err
 		}
 	}
 	if j.file, err = os.OpenFile(segmentPath(j.dir, j.number), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600); err != nil {
 		return err
 	}
-	j.mu.Lock()
-	j.beginSegment(segmentHead{number: j.number, first: j.last + 1})
-	j.mu.Unlock()
-	if err := errors.Join(j.writeHead(), SyncDir(j.dir)); err != nil {
-		return errors.Join(err, j.file.Close())
+	err = SyncDir(j.dir)
+	if err == nil && t.path != "" && !t.sealed {
+		err = s.sealSegment(t.path, s.at.last)
 	}
-	if t.path != "" && !t.sealed {
-		return sealSegment(t.path, s.at.last)
+	if err == nil {
+		j.mu.Lock()
+		j.beginSegment(segmentHead{number: j.number, first: j.last + 1})
+		j.mu.Unlock()
+		err = j.writeHead()
+	}
+	if err != nil {
+		return errors.Join(err, j.file.Close())
 	}
 	return nil
 }
 
 // truncate cuts off what follows the first size bytes of a file.
-func truncate(path string, size int64) error {
+func (s *Store) truncate(path string, size int64) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Truncate(size), f.Sync(), f.Close())
+	return errors.Join(f.Truncate(size), s.fsync(f), f.Close())
 }
 
 // sealSegment appends to a segment, whose newest record is last, that it is
 // complete.
-func sealSegment(path string, last uint64) error {
+func (s *Store) sealSegment(path string, last uint64) error {
 	j := journal{last: last}
 	j.seal()
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
@@ -149,7 +170,7 @@ func sealSegment(path string, last uint64) error {
 		return err
 	}
 	_, err = f.Write(j.buf)
-	return errors.Join(err, f.Sync(), f.Close())
+	return errors.Join(err, s.fsync(f), f.Close())
 }
 
 // note turns the notes of all parts on or off.
@@ -174,6 +195,18 @@ func (s *Store) clear() {
 	s.ledger.init(&s.limits)
 	s.receipts.settled = generations[bool]{}
 	s.receipts.reserved = generations[[]reservation]{}
+}
+
+// distrust says what to do about files in dir that cannot be read.
+func distrust(dir string, err error) error {
+	remedy := fmt.Sprintf("restore what is in %s from a backup, or move %s and %s* away to start with empty ones", dir, SnapshotName, segmentPrefix)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: the user that Weir runs as must own what is in %s", err, dir)
+	case errors.Is(err, errNewer):
+		return fmt.Errorf("%w; start that version to go on with its counters, or %s", err, remedy)
+	}
+	return fmt.Errorf("%w; Weir does not start with counters that it cannot trust: %s", err, remedy)
 }
 
 // explain says what to do about an error of the state directory.

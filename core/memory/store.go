@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,6 +84,8 @@ type Store struct {
 	journal *journal // nil if nothing but the snapshot is kept; fixed while open
 
 	snapshots atomic.Int64 // that were written
+
+	fsync func(*os.File) error // puts a file on disk
 }
 
 // New returns a store. It touches no disk before Open, or the first operation.
@@ -95,6 +98,7 @@ func New(o Options) *Store {
 	s := &Store{
 		options: o, dir: o.Dir, shards: make([]shard, n),
 		maxCells: o.MaxCells, overflow: o.Overflow, pressure: make(chan struct{}, 1),
+		fsync: (*os.File).Sync,
 	}
 	if s.maxCells <= 0 {
 		s.maxCells = DefaultMaxCells
@@ -176,7 +180,7 @@ func (s *Store) Close() error {
 // finish ends the journal, and writes a snapshot that needs none. It requires
 // that nobody changes the store any more.
 func (s *Store) finish() error {
-	segment := s.at.segment + 1
+	segment := s.at.newest + 1
 	var journaled error
 	if s.journal != nil {
 		s.keeper.close()

@@ -1,0 +1,79 @@
+package memory
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// With an interval never more is not on disk yet than was acknowledged within it,
+// however long the disk takes until operations wait for it.
+func TestIntervalOnASlowDisk(t *testing.T) {
+	for _, takes := range []time.Duration{0, 200 * time.Millisecond, 490 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			s := New(Options{Dir: t.TempDir(), Durability: Interval, Interval: time.Second})
+			s.fsync = func(f *os.File) error {
+				time.Sleep(takes)
+				return f.Sync()
+			}
+			must(t, s.Open())
+			var acknowledged []time.Time // by record
+			longest := time.Duration(0)
+			for n := range uint64(4000) {
+				take(t, s, 0, n+1, alice, charges(alice, 1, snapshotLimits()[4]))
+				for uint64(len(acknowledged)) < s.journal.newest() {
+					acknowledged = append(acknowledged, time.Now())
+				}
+				if synced := s.journal.synced.Load(); synced < uint64(len(acknowledged)) {
+					longest = max(longest, time.Since(acknowledged[synced]))
+				}
+				time.Sleep(time.Millisecond)
+			}
+			if longest > time.Second || longest < 400*time.Millisecond {
+				t.Errorf("a disk that takes %v: what was acknowledged within %v is not on disk", takes, longest)
+			}
+			kill(s)
+		})
+	}
+}
+
+// Whoever finds that an fsync has failed is not overruled by who finds at the same
+// time that the disk is full.
+func TestFailuresAtTheSameTime(t *testing.T) {
+	for range 2000 {
+		j := &journal{wake: make(chan struct{}, 1)}
+		var group sync.WaitGroup
+		for _, lost := range []bool{true, false} {
+			group.Go(func() {
+				_ = j.fail(syscall.ENOSPC, lost)
+				if f := j.failure.Load(); f != nil && !f.lost {
+					j.mend(f)
+				}
+			})
+		}
+		group.Wait()
+		if !j.lost() {
+			t.Fatal("the segment is trusted")
+		}
+	}
+}
+
+// What cannot be read is not always damaged.
+func TestDistrust(t *testing.T) {
+	for err, says := range map[error]string{
+		&fs.PathError{Op: "open", Path: "weir.snapshot", Err: syscall.EACCES}: "must own",
+		errNewer:             "start that version",
+		errors.New("damage"): "from a backup",
+	} {
+		got := distrust("/state", err)
+		if !errors.Is(got, err) || !strings.Contains(got.Error(), says) || !strings.Contains(got.Error(), "/state") {
+			t.Errorf("%v", got)
+		}
+	}
+}
