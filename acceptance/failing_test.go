@@ -267,6 +267,14 @@ func TestReadOnly(t *testing.T) {
 		w.paused(func() {
 			w.refuses(t, "permission denied", "must be able to write")
 			mode(0o700)
+			snapshot := filepath.Join(w.g.state, "weir.snapshot")
+			if err := os.Chmod(snapshot, 0); err != nil {
+				t.Fatal(err)
+			}
+			w.refuses(t, "weir.snapshot: permission denied: the user that Weir runs as must own")
+			if err := os.Chmod(snapshot, 0o600); err != nil {
+				t.Fatal(err)
+			}
 			w.start()
 			w.check(w.record.subjects())
 		})

@@ -19,12 +19,12 @@ const (
 // errNewer is what is wrong with a file of a version to come.
 var errNewer = errors.New("a newer Weir wrote it")
 
-// Kept returns the path of a file in a state directory that has counters; "" if
-// there is none.
+// Kept returns the path of a file in a state directory that has counters, or
+// that cannot be read; "" if there is none.
 func Kept(dir string) (path string, err error) {
 	path = filepath.Join(dir, SnapshotName)
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return path, err
+	if err := empty(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return path, nil
 	}
 	all, err := segments(dir)
 	for _, n := range all {
@@ -34,6 +34,30 @@ func Kept(dir string) (path string, err error) {
 		}
 	}
 	return "", err
+}
+
+// errCounters is a snapshot that has more than a beginning has.
+var errCounters = errors.New("it has counters")
+
+// empty fails unless the snapshot at path is one of a store in which nobody was
+// counted.
+func empty(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return readSnapshot(f, info.Size(), func(uint32) {}, func(kind byte, d *decoder) error {
+		switch d.b = nil; kind {
+		case sectionJournal, sectionPart, sectionClock, sectionLimits:
+			return nil
+		}
+		return errCounters
+	})
 }
 
 // makeDir makes the state directory, if it is not there, and waits until it is

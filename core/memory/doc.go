@@ -41,6 +41,10 @@
 // such zeros, was never acknowledged as kept, and is cut off. Everything else that
 // does not fit is damage, and the store does not open.
 //
+// A snapshot says whether a journal follows it, which there is while the store is
+// open: so the newest segment is missed, too. Of one at the end that is empty a start
+// cannot tell whether another one, which ended in the middle, has left it.
+//
 // If a write fails, operations that would need another one are refused without
 // an effect until a write succeeds. Those that wait for a write answer its error:
 // what they have counted stays counted, and their records are still the next to

@@ -1,6 +1,9 @@
 package memory
 
-import "testing"
+import (
+	"path/filepath"
+	"testing"
+)
 
 // Segments that were begun and completed without a counter keep nothing, also
 // where the process was killed.
@@ -19,5 +22,11 @@ func TestKept(t *testing.T) {
 	kill(s)
 	if path, err := Kept(dir); path == "" || err != nil {
 		t.Errorf("nothing has counters, %v", err)
+	}
+	s = New(Options{Dir: dir})
+	must(t, s.Open())
+	must(t, s.Close())
+	if path, err := Kept(dir); path != filepath.Join(dir, SnapshotName) || err != nil {
+		t.Errorf("%q has counters, %v", path, err)
 	}
 }

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -97,7 +98,7 @@ func (r *journalReader) segment(in io.Reader, path string, number uint64, size i
 		return &mistake{path, 0, err}
 	}
 	head, err := readSegmentHead(buf[:n])
-	if errors.Is(err, errTorn) || err != nil && zeroed(buf[:n], segmentHeader, 0) {
+	if err != nil && unwritten(buf[:n], in) {
 		r.ended, r.empty = true, true
 		return nil
 	}
@@ -113,6 +114,23 @@ func (r *journalReader) segment(in io.Reader, path string, number uint64, size i
 		return nil
 	})
 	return r.records(in)
+}
+
+// unwritten reports whether head and what follows it in in are what is left of a
+// segment whose header was never written whole: less than that, or zeros.
+func unwritten(head []byte, in io.Reader) bool {
+	if len(head) < segmentHeader {
+		return true
+	}
+	buf := make([]byte, 1<<16)
+	for len(bytes.Trim(head, "\x00")) == 0 {
+		n, err := in.Read(buf)
+		if n == 0 {
+			return errors.Is(err, io.EOF)
+		}
+		head = buf[:n]
+	}
+	return false
 }
 
 // follows checks that a segment is the one that goes on.

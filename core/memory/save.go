@@ -71,10 +71,7 @@ func (s *Store) newest() uint64 {
 // after another. Each is locked only while it is copied.
 func (s *Store) encode(w *snapshotWriter, from origin) error {
 	now := s.present()
-	w.uint(uint64(len(s.shards)))
-	w.uint(from.segment)
-	w.bool(from.complete)
-	w.flush(sectionJournal)
+	w.head(len(s.shards), from)
 	var all seen
 	for i := range s.shards {
 		all.join(s.encodeShard(w, i, now))

@@ -80,6 +80,14 @@ func newSnapshotWriter(out io.Writer) *snapshotWriter {
 	return w
 }
 
+// head says of how many shards the store is, and where the journal goes on.
+func (w *snapshotWriter) head(shards int, from origin) {
+	w.uint(uint64(shards))
+	w.uint(from.segment)
+	w.bool(from.complete)
+	w.flush(sectionJournal)
+}
+
 // part begins a part of the store, which has all records about it up to newest.
 // values is how many cells a shard has, or the number of the newest lease.
 func (w *snapshotWriter) part(n, newest, values uint64) {

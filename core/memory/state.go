@@ -2,6 +2,7 @@ package memory
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,7 +30,7 @@ func (s *Store) load() error {
 	if err = l.read(); err != nil {
 		err = distrust(s.dir, err)
 	} else if s.options.Durability != None {
-		err = s.startJournal(l.snapshotSize)
+		err = s.startJournal(l)
 	}
 	if err != nil {
 		s.clear()
@@ -97,8 +98,8 @@ func (l *loader) file(path string) error {
 	return l.snapshot(bufio.NewReaderSize(f, 1<<16), l.snapshotSize)
 }
 
-// startJournal begins a segment after those that were read.
-func (s *Store) startJournal(snapshotSize int64) error {
+// startJournal begins a segment after those that l has read.
+func (s *Store) startJournal(l *loader) error {
 	j := &journal{
 		dir: s.dir, limits: &s.limits, mode: s.options.Durability, every: s.options.every(), report: s.options.Report,
 		fsync: s.fsync,
@@ -107,9 +108,9 @@ func (s *Store) startJournal(snapshotSize int64) error {
 	}
 	j.upTo, j.offset = j.last, s.saved.last.Wall-s.saved.last.Steady
 	j.written.Store(j.last)
-	j.threshold.Store(max(minJournal, snapshotSize))
+	j.threshold.Store(max(minJournal, l.snapshotSize))
 	j.size.Store(s.at.size)
-	if err := s.beginJournal(j); err != nil {
+	if err := s.beginJournal(l, j); err != nil {
 		return fmt.Errorf("state directory: %w", explain(err))
 	}
 	s.journal, s.limits.journal = j, j
@@ -120,7 +121,7 @@ func (s *Store) startJournal(snapshotSize int64) error {
 // beginJournal makes the files such that j goes on from where the journal was
 // read to. If that ends in the middle, the next start does the same: a segment
 // has a header only once the one before is complete.
-func (s *Store) beginJournal(j *journal) (err error) {
+func (s *Store) beginJournal(l *loader, j *journal) (err error) {
 	for _, n := range slices.Backward(s.at.stale) {
 		if err := os.Remove(segmentPath(s.dir, n)); err != nil {
 			return err
@@ -145,10 +146,36 @@ func (s *Store) beginJournal(j *journal) (err error) {
 		j.mu.Unlock()
 		err = j.writeHead()
 	}
+	if err == nil {
+		err = l.anchor(j.number)
+	}
 	if err != nil {
 		return errors.Join(err, j.file.Close())
 	}
 	return nil
+}
+
+// anchor has the snapshot say that the journal follows it, so that one that is
+// missing is missed. It requires that the newest segment, number, is on disk.
+// Only the head is written anew, in its place: that is a part of a sector.
+func (l *loader) anchor(number uint64) error {
+	switch {
+	case l.version < snapshotVersion:
+		return l.store.save(origin{segment: number}, nil)
+	case !l.origin.complete:
+		return nil
+	}
+	var head bytes.Buffer
+	w := newSnapshotWriter(&head)
+	if w.head(l.shards, origin{segment: l.origin.segment}); w.err != nil {
+		return w.err
+	}
+	f, err := os.OpenFile(filepath.Join(l.store.dir, SnapshotName), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(head.Bytes(), 0)
+	return errors.Join(err, l.store.fsync(f), f.Close())
 }
 
 // truncate cuts off what follows the first size bytes of a file.

@@ -115,6 +115,7 @@ func TestBeginningAnewInVain(t *testing.T) {
 			l := limitOf(1, core.Ever, "ever")
 			take(t, s, 0, 1, alice, charges(alice, 1, l))
 			obstacle := filepath.Join(dir, obstacle)
+			must(t, os.RemoveAll(obstacle)) // the snapshot of the beginning
 			must(t, os.MkdirAll(filepath.Join(obstacle, "in the way"), 0o700))
 			_ = s.journal.fail(errors.New("a bad sector"), true)
 			for range 3 {
