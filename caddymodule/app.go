@@ -252,7 +252,7 @@ func (a *App) open() (*core.Engine, error) {
 	}
 	o := core.Options{
 		Policies: make(map[string]*core.Policy, len(a.pages)), Directory: a.directory,
-		Store: a.state.store, OnStoreError: a.OnStoreError, Hasher: a.state.hasher,
+		Store: a.state.store, Retries: a.state.retries, OnStoreError: a.OnStoreError, Hasher: a.state.hasher,
 	}
 	if a.OnStoreError == "local" {
 		o.Local = a.state.openLocal(a.store)

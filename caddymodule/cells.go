@@ -6,11 +6,12 @@ import (
 	"github.com/weirhq/weir/core/memory"
 )
 
-// A cellCollector tells how much the open stores hold.
+// A cellCollector tells how much the open stores hold, and what waits for them.
 type cellCollector struct {
 	state                *state
 	cells, holds, leases *prometheus.Desc
 	refused, shared      *prometheus.Desc
+	waiting, givenUp     *prometheus.Desc
 
 	journalBytes, journalFailing                           *prometheus.Desc
 	journalRecords, journalSyncs, journalErrors, snapshots *prometheus.Desc
@@ -27,6 +28,9 @@ func newCellCollector(s *state) *cellCollector {
 			"Operations that failed because there was no room for another counter."),
 		shared: desc("weir_cells_shared_total",
 			"Charges in counters that subjects share because there was no room for their own."),
+		waiting: desc("weir_settlements_waiting",
+			"What origins said, and ends of requests, that the store failed: they are tried again."),
+		givenUp: desc("weir_settlements_given_up_total", "Those of which there were too many to wait."),
 
 		journalBytes: desc("weir_journal_bytes", "Size of the journal that a restart would read."),
 		journalFailing: desc("weir_journal_failing",
@@ -45,6 +49,8 @@ func (c *cellCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.leases
 	ch <- c.refused
 	ch <- c.shared
+	ch <- c.waiting
+	ch <- c.givenUp
 	ch <- c.journalBytes
 	ch <- c.journalFailing
 	ch <- c.journalRecords
@@ -77,6 +83,9 @@ func (c *cellCollector) Collect(ch chan<- prometheus.Metric) {
 	tell(c.leases, prometheus.GaugeValue, int64(all.Leases))
 	tell(c.refused, prometheus.CounterValue, all.Refused)
 	tell(c.shared, prometheus.CounterValue, all.Shared)
+	waiting, givenUp := c.state.retries.Pending()
+	tell(c.waiting, prometheus.GaugeValue, int64(waiting))
+	tell(c.givenUp, prometheus.CounterValue, int64(givenUp))
 	failing := int64(0)
 	if all.Journal.Failing {
 		failing = 1

@@ -1,16 +1,40 @@
 package caddymodule
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/weirhq/weir/core"
 	"github.com/weirhq/weir/core/memory"
 )
+
+func init() {
+	caddy.OnExit(func(context.Context) { closeStates() })
+}
+
+// closeStates closes all stores. When Caddy exits it waits for requests of
+// configurations before the last no longer than it is told to, and those have
+// their stores open.
+func closeStates() {
+	var all []*state
+	states.Range(func(_, value any) bool {
+		all = append(all, value.(*state))
+		return true
+	})
+	states.turn.Lock()
+	defer states.turn.Unlock()
+	for _, s := range all {
+		if err := s.Destruct(); err != nil {
+			caddy.Log().Named("weir").Error("closing", zap.String("store", s.name), zap.Error(err))
+		}
+	}
+}
 
 // states are the stores of this process by name. Every configuration that uses
 // one holds a reference; the last that lets go closes it.
@@ -21,11 +45,13 @@ var states = struct {
 	turn sync.Mutex
 }{UsagePool: caddy.NewUsagePool()}
 
-// A state is what outlives a configuration: a store, with its clock, the secret
-// that hides keys in it, and the metrics, which count on through reloads.
+// A state is what outlives a configuration: a store, with its clock, what waits for
+// it to work again, the secret that hides keys in it, and the metrics, which count
+// on through reloads.
 type state struct {
 	name, options string
 	clock         *core.Clock
+	retries       *core.Retries
 	metrics       *metrics
 
 	mu     sync.Mutex
@@ -33,6 +59,8 @@ type state struct {
 	store  core.Store
 	local  core.Store // what counts while store fails
 	hasher core.Hasher
+
+	destruct func() error // once
 }
 
 // acquire returns the state of module's store. It touches nothing outside the
@@ -43,7 +71,8 @@ func acquire(module Store, secret string) (*state, error) {
 		options += fmt.Sprintf(" secret %x", sha256.Sum256([]byte(secret)))
 	}
 	value, _, err := states.LoadOrNew(name, func() (caddy.Destructor, error) {
-		s := &state{name: name, options: options, clock: core.NewClock()}
+		s := &state{name: name, options: options, clock: core.NewClock(), retries: core.NewRetries()}
+		s.destruct = sync.OnceValue(s.close)
 		s.metrics = newMetrics(s)
 		return s, nil
 	})
@@ -127,8 +156,12 @@ func (s *state) stores() (open []core.Store) {
 	return open
 }
 
-// Destruct implements caddy.Destructor: it closes the stores.
-func (s *state) Destruct() error {
+// Destruct implements caddy.Destructor: it closes the stores. Doing so again does
+// nothing.
+func (s *state) Destruct() error { return s.destruct() }
+
+func (s *state) close() error {
+	s.retries.Close()
 	var errs []error
 	for _, store := range s.stores() {
 		errs = append(errs, store.Close())

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -62,6 +66,14 @@ func (f *fragileStore) Take(ctx context.Context, op *core.Take) error {
 	return f.Store.Take(ctx, op)
 }
 
+// Settle implements core.Store.
+func (f *fragileStore) Settle(ctx context.Context, op *core.Settle) error {
+	if fragile.broken.Load() {
+		return errBroken
+	}
+	return f.Store.Settle(ctx, op)
+}
+
 func TestFailureIsASetting(t *testing.T) {
 	up := origin(t, func(http.ResponseWriter, *http.Request) {})
 	tests := map[string][]int{"deny": {503, 503, 503}, "allow": {200, 200, 200}, "local": {200, 200, 429}}
@@ -110,4 +122,80 @@ func TestStoreIsOpenedOnce(t *testing.T) {
 	if n := fragile.opened.Load(); n != 1 {
 		t.Errorf("opened %d times", n)
 	}
+}
+
+// TestSettlementsOutlastAReload has an origin tell what a request cost while the
+// store fails, and a reload before it works again.
+func TestSettlementsOutlastAReload(t *testing.T) {
+	fragile.broken.Store(false)
+	up := origin(t, func(w http.ResponseWriter, _ *http.Request) {
+		fragile.broken.Store(true)
+		w.Header().Set("Weir-Cost", "1")
+	})
+	defer fragile.broken.Store(false)
+	options, site := strings.Replace(jobs, "memory volatile", "fragile", 1), "weir api\nreverse_proxy "+up
+	g := start(t, options, site)
+	g.wantStatus(g.do("POST", "/", "X-API-Key: alice"), 200)
+	waiting := func(n string) bool {
+		return strings.Contains(g.call("GET", "/metrics", "").body, "\nweir_settlements_waiting "+n+"\n")
+	}
+	g.load(options, site+"\nheader X-New 1")
+	if !waiting("1") {
+		t.Error("the metrics do not tell of what waits")
+	}
+	fragile.broken.Store(false)
+	eventually(t, "what it cost is known", func() bool { return waiting("0") })
+	g.wantStatus(g.do("POST", "/", "X-API-Key: alice"), 429)
+}
+
+// TestExitClosesAllStores has Caddy exit while a request of a configuration before
+// the last is on its way, in a store that keeps things only when it is closed.
+func TestExitClosesAllStores(t *testing.T) {
+	arrived, leave := make(chan struct{}), make(chan struct{})
+	up := origin(t, func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			arrived <- struct{}{}
+			<-leave
+		}
+	})
+	release := sync.OnceFunc(func() { close(leave) })
+	t.Cleanup(release) // before the origin's, which waits for its requests
+	dir := t.TempDir()
+	old := strings.Replace(minute, "memory volatile", "memory \""+dir+"\" {\ndurability none\n}", 1)
+	g := start(t, old, "weir api\nreverse_proxy "+up)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		g.do("GET", "/slow", "X-API-Key: alice")
+	}()
+	<-arrived
+	g.load(minute, "weir api\nreverse_proxy "+up)
+	if name := "memory:" + dir; !slices.Contains(stateNames(), name) {
+		t.Fatal("the store is not open")
+	}
+	closeStates() // as Caddy does then
+	if _, err := os.Stat(filepath.Join(dir, memory.SnapshotName)); err != nil {
+		t.Error(err)
+	}
+	s := memory.New(memory.Options{Dir: dir})
+	if err := s.Open(); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.Stats().Cells; n != 1 {
+		t.Errorf("%d counters are kept, want 1", n)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	release()
+	<-done
+}
+
+// stateNames returns the names of the open stores.
+func stateNames() (names []string) {
+	states.Range(func(key, _ any) bool {
+		names = append(names, key.(string))
+		return true
+	})
+	return names
 }

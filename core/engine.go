@@ -20,7 +20,8 @@ type Engine struct {
 
 	nonce   uint64
 	counter atomic.Uint64
-	retries *retryQueue
+	retries *Retries
+	own     bool // nobody else uses retries
 }
 
 // Options are what an Engine stands on.
@@ -33,6 +34,9 @@ type Options struct {
 	Store Store
 	// Local decides while Store fails, for OnStoreError "local"; else nil.
 	Local Store
+	// Retries has the settlements that wait for the stores, and may be shared by
+	// engines on them; nil: the engine has its own.
+	Retries *Retries
 	// OnStoreError as in Config.
 	OnStoreError string
 	// Hasher hides keys.
@@ -44,11 +48,15 @@ type Options struct {
 func NewEngine(o Options) *Engine {
 	var nonce [8]byte
 	_, _ = rand.Read(nonce[:]) // never fails
+	retries, own := o.Retries, o.Retries == nil
+	if own {
+		retries = NewRetries()
+	}
 	return &Engine{
 		policies: o.Policies, directory: o.Directory,
 		store: o.Store, local: o.Local, onStoreError: o.OnStoreError,
 		hasher: o.Hasher, nonce: binary.LittleEndian.Uint64(nonce[:]),
-		retries: newRetryQueue(),
+		retries: retries, own: own,
 	}
 }
 
@@ -56,9 +64,12 @@ func NewEngine(o Options) *Engine {
 func (e *Engine) Policy(name string) *Policy { return e.policies[name] }
 
 // Close stops the engine's background work: settlements that wait for a failed
-// store are tried once more, then given up.
+// store are tried once more, then given up. Retries that may be shared it leaves
+// alone.
 func (e *Engine) Close() error {
-	e.retries.close()
+	if e.own {
+		e.retries.Close()
+	}
 	return nil
 }
 

@@ -9,11 +9,14 @@ import (
 	"time"
 )
 
-// A retryQueue tries settlements again that a failed store did not take. It is
-// bounded: of more than maxRetries the oldest is given up. Its goroutine runs
-// only while there is something to try.
-type retryQueue struct {
+// Retries are the settlements that a failed store did not take. They are tried
+// again in their order. They are bounded: of more than maxRetries the oldest is
+// given up. Their goroutine runs only while there is something to try. Engines on
+// the same stores share them, so that what an origin said first is not heard last.
+type Retries struct {
 	busy atomic.Bool // something waits; a look at it needs no lock
+
+	trying sync.Mutex // held while something is tried, or overtakes; taken before mu
 
 	mu      sync.Mutex
 	waiting []retry
@@ -37,57 +40,147 @@ const (
 	retryInterval = time.Second
 )
 
-func newRetryQueue() *retryQueue {
-	return &retryQueue{ids: make(map[ID]int), stop: make(chan struct{})}
+// NewRetries returns Retries of which none waits.
+func NewRetries() *Retries {
+	return &Retries{ids: make(map[ID]int), stop: make(chan struct{})}
 }
 
-// add queues a copy of op.
-func (q *retryQueue) add(s Store, op *Settle) {
+// errQueued says that a settlement waits behind an earlier one of its request.
+var errQueued = errors.New("an earlier settlement of the request waits for the store")
+
+// failed reports whether what a store answered with err has had no effect.
+func failed(err error) bool { return err != nil && !errors.Is(err, ErrUnsaved) }
+
+// settle has s settle op, and keeps what fails. What follows something of the same
+// request that waits queues behind it, so that a request's end does not overtake
+// its leases.
+func (q *Retries) settle(ctx context.Context, s Store, op *Settle) error {
+	if q.follow(s, op) {
+		return errQueued
+	}
+	err := q.overtake(ctx, s, op)
+	if failed(err) {
+		q.mu.Lock()
+		gone := q.append(s, op)
+		q.mu.Unlock()
+		gone.free()
+	}
+	return err
+}
+
+// overtake has s settle op before what waits, which does not undo it then.
+func (q *Retries) overtake(ctx context.Context, s Store, op *Settle) error {
+	if len(op.Set)+len(op.Lease) == 0 || !q.busy.Load() {
+		return s.Settle(ctx, op)
+	}
+	q.trying.Lock()
+	defer q.trying.Unlock()
+	err := s.Settle(ctx, op)
+	if !failed(err) {
+		q.supersede(s, op)
+	}
+	return err
+}
+
+// supersede takes out of what waits for s the attributes that op has set since,
+// and the releases of names that it has leased since. It requires that trying is
+// held.
+func (q *Retries) supersede(s Store, op *Settle) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.append(s, op)
+	for i := range q.waiting {
+		w := &q.waiting[i].op
+		if q.waiting[i].store != s {
+			continue
+		}
+		if w.Owner == op.Owner {
+			w.Set = slices.DeleteFunc(slices.Clone(w.Set), func(old Attribute) bool {
+				return slices.ContainsFunc(op.Set, func(a Attribute) bool { return a.Name == old.Name })
+			})
+		}
+		if w.Policy == op.Policy {
+			w.Release = slices.DeleteFunc(slices.Clone(w.Release), func(name string) bool {
+				return slices.Contains(op.Lease, name)
+			})
+		}
+	}
 }
 
 // follow queues a copy of op if something of the same request waits.
-func (q *retryQueue) follow(s Store, op *Settle) bool {
+func (q *Retries) follow(s Store, op *Settle) bool {
 	if !q.busy.Load() {
 		return false
 	}
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	if q.ids[op.ID] == 0 {
+		q.mu.Unlock()
 		return false
 	}
-	q.append(s, op)
+	gone := q.append(s, op)
+	q.mu.Unlock()
+	gone.free()
 	return true
 }
 
-// append requires that mu is held.
-func (q *retryQueue) append(s Store, op *Settle) {
+// append queues a copy of op, and returns the ends of requests that need not
+// wait, or that are given up. It requires that mu is held.
+func (q *Retries) append(s Store, op *Settle) (gone ends) {
+	q.serial++
+	one := retry{q.serial, s, *op}
+	one.op.Charges = slices.Clone(op.Charges)
+	if q.closed || !q.leasing(op.ID) {
+		gone = append(gone, one)
+	}
 	if q.closed {
 		q.dropped++
-		return
+		return gone
 	}
 	if len(q.waiting) == maxRetries {
+		gone = append(gone, q.waiting[0])
 		q.forget(q.waiting[0].op.ID)
 		q.waiting = slices.Delete(q.waiting, 0, 1)
 		q.dropped++
 	}
-	saved := *op
-	saved.Charges = slices.Clone(op.Charges)
-	q.serial++
-	q.waiting = append(q.waiting, retry{q.serial, s, saved})
+	q.waiting = append(q.waiting, one)
 	q.ids[op.ID]++
 	q.busy.Store(true)
 	if !q.running {
 		q.running = true
 		q.done.Go(q.run)
 	}
+	return gone
+}
+
+// leasing reports whether leases of the request id wait, which need its slots. It
+// requires that mu is held.
+func (q *Retries) leasing(id ID) bool {
+	return q.ids[id] > 0 && slices.ContainsFunc(q.waiting, func(w retry) bool {
+		return w.op.ID == id && len(w.op.Lease) > 0
+	})
+}
+
+// ends are settlements of which those that end a request free its slots at once:
+// a store that can keep nothing can do that, and of what is given up nobody else
+// would.
+type ends []retry
+
+func (e ends) free() {
+	for i := range e {
+		op := &e[i].op
+		if !op.End || len(op.Lease) > 0 {
+			continue
+		}
+		end := Settle{Now: op.Now, ID: op.ID, Policy: op.Policy, Owner: op.Owner, End: true}
+		end.Charges = slices.DeleteFunc(slices.Clone(op.Charges), func(c Charge) bool { return c.Limit.Kind != Hold })
+		if len(end.Charges) > 0 {
+			_ = e[i].store.Settle(context.Background(), &end)
+		}
+	}
 }
 
 // forget notes that one settlement less of a request waits. It requires that mu
 // is held.
-func (q *retryQueue) forget(id ID) {
+func (q *Retries) forget(id ID) {
 	if q.ids[id]--; q.ids[id] <= 0 {
 		delete(q.ids, id)
 	}
@@ -95,7 +188,7 @@ func (q *retryQueue) forget(id ID) {
 }
 
 // run tries until the queue is empty or closed.
-func (q *retryQueue) run() {
+func (q *Retries) run() {
 	ticker := time.NewTicker(retryInterval)
 	defer ticker.Stop()
 	for {
@@ -114,21 +207,31 @@ func (q *retryQueue) run() {
 // try asks the stores once more for everything that waits, oldest first, until
 // one fails again. It reports whether nothing waits any more; then the goroutine
 // has to end.
-func (q *retryQueue) try() (empty bool) {
-	for {
-		first, ok := q.first()
-		if !ok {
-			return true
-		}
-		if err := first.store.Settle(context.Background(), &first.op); err != nil && !errors.Is(err, ErrUnsaved) {
-			return false
-		}
-		q.settled(&first)
+func (q *Retries) try() (empty bool) {
+	for more := true; more; {
+		more, empty = q.tryFirst()
 	}
+	return empty
+}
+
+// tryFirst tries what has waited for longest, and reports whether there may be
+// more to try, or nothing at all waits.
+func (q *Retries) tryFirst() (more, empty bool) {
+	q.trying.Lock()
+	defer q.trying.Unlock()
+	first, ok := q.first()
+	if !ok {
+		return false, true
+	}
+	if failed(first.store.Settle(context.Background(), &first.op)) {
+		return false, false
+	}
+	q.settled(&first)
+	return true, false
 }
 
 // first returns what has waited for longest.
-func (q *retryQueue) first() (r retry, ok bool) {
+func (q *Retries) first() (r retry, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.waiting) == 0 {
@@ -139,7 +242,7 @@ func (q *retryQueue) first() (r retry, ok bool) {
 }
 
 // settled removes r, unless it was given up meanwhile.
-func (q *retryQueue) settled(r *retry) {
+func (q *Retries) settled(r *retry) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	i := slices.IndexFunc(q.waiting, func(w retry) bool { return w.serial == r.serial })
@@ -150,25 +253,28 @@ func (q *retryQueue) settled(r *retry) {
 	q.waiting = slices.Delete(q.waiting, i, i+1)
 }
 
-// close tries once more, and gives up what fails then.
-func (q *retryQueue) close() {
+// Close tries once more, and gives up what fails then, and later.
+func (q *Retries) Close() {
 	q.mu.Lock()
 	closed := q.closed
 	q.closed = true
 	q.mu.Unlock()
-	if !closed {
-		close(q.stop)
-		q.done.Wait()
+	if closed {
+		return
 	}
+	close(q.stop)
+	q.done.Wait()
+	ends(q.waiting).free()
 }
 
-// pending returns how many settlements wait, and how many were given up.
-func (q *retryQueue) pending() (waiting, dropped int) {
+// Pending returns how many settlements wait for a failed store, and how many were
+// given up.
+func (q *Retries) Pending() (waiting, dropped int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.waiting), q.dropped
 }
 
 // Retries returns how many settlements wait for a failed store, and how many
-// were given up for want of room.
-func (e *Engine) Retries() (waiting, dropped int) { return e.retries.pending() }
+// were given up.
+func (e *Engine) Retries() (waiting, dropped int) { return e.retries.Pending() }

@@ -184,22 +184,10 @@ func (d *Decision) keepSlots(op *Settle) {
 	}
 }
 
-// errQueued says that a settlement waits behind an earlier one of its request.
-var errQueued = errors.New("an earlier settlement of the request waits for the store")
-
-// settle asks the store, and leaves what fails to the retry queue. What follows
-// something that waits there queues behind it, so that a request's end does not
-// overtake its leases.
+// settle asks the store, and leaves what fails to be tried again.
 func (e *Engine) settle(ctx context.Context, s Store, op *Settle) error {
 	if s == nil {
 		s = e.store
 	}
-	if e.retries.follow(s, op) {
-		return errQueued
-	}
-	err := s.Settle(ctx, op)
-	if err != nil && !errors.Is(err, ErrUnsaved) {
-		e.retries.add(s, op)
-	}
-	return err
+	return e.retries.settle(ctx, s, op)
 }

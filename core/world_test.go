@@ -29,6 +29,8 @@ type world struct {
 	policy *core.Policy
 	store  core.Store
 	now    core.Instant
+
+	retries *core.Retries // nil: each engine has its own
 }
 
 // directory is a Directory of plain keys.
@@ -70,13 +72,13 @@ func newWorldOn(t *testing.T, policy string, o core.Options) *world {
 	o.Hasher = core.NewHasher([16]byte{1, 2, 3})
 	engine := core.NewEngine(o)
 	t.Cleanup(func() { _ = engine.Close() })
-	return &world{t: t, engine: engine, policy: p, store: o.Store, now: core.Instant{Wall: start, Steady: start}}
+	return &world{t: t, engine: engine, policy: p, store: o.Store, retries: o.Retries, now: core.Instant{Wall: start, Steady: start}}
 }
 
 // reload gives the world a new engine with another policy on the same store.
 func (w *world) reload(policy string, d core.Directory) {
 	w.t.Helper()
-	next := newWorldOn(w.t, policy, core.Options{Directory: d, Store: w.store})
+	next := newWorldOn(w.t, policy, core.Options{Directory: d, Store: w.store, Retries: w.retries})
 	w.engine, w.policy = next.engine, next.policy
 }
 

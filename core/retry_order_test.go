@@ -1,0 +1,181 @@
+package core_test
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weirhq/weir/core"
+	"github.com/weirhq/weir/core/memory"
+)
+
+const leasing = `{` + keyed + `"limits":[
+	{"name":"jobs","kind":"hold","until":"released","max":5,"ttl":"1h"},
+	{"name":"calls","kind":"rolling","window":"1m","max":"{subject.credits} else 10"}]}`
+
+// says has the origin say something to d that the store may fail.
+func (w *world) says(d *core.Decision, lease, release, set string) {
+	w.t.Helper()
+	list := func(s string) []string { return slices.DeleteFunc([]string{s}, func(s string) bool { return s == "" }) }
+	v := core.ParseVoice(nil, list(lease), list(release), list(set))
+	_ = w.engine.Hear(context.Background(), w.now, d, &v).Err
+}
+
+// What waits for the store does not undo what was said since: neither by another
+// request, nor by an administrator, nor under another configuration. The rest of it
+// is heard.
+func TestRetriesDoNotUndo(t *testing.T) {
+	newer := map[string]func(w *world){
+		"another request": func(w *world) { w.says(w.admit("POST /", "k"), "job", "", "credits=20") },
+		"two of them": func(w *world) {
+			w.says(w.admit("POST /", "k"), "", "", "credits=30")
+			w.says(w.admit("POST /", "k"), "job", "", "credits=20")
+		},
+		"another configuration": func(w *world) {
+			w.reload(leasing, nil)
+			w.says(w.admit("POST /", "k"), "job", "", "credits=20")
+		},
+		"an administrator": func(w *world) {
+			set := core.Settle{Set: core.Attributes{{Name: "credits", Value: core.Number(20)}}}
+			if err := w.engine.Amend(context.Background(), w.now, w.policy, core.Who{Key: "k"}, nil, &set); err != nil {
+				w.t.Error(err)
+			}
+			w.says(w.admit("POST /", "k"), "job", "", "")
+		},
+	}
+	for name, say := range newer {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &failing{Store: memory.New(memory.Options{})}
+				w := newWorldOn(t, leasing, core.Options{Store: store, Retries: core.NewRetries()})
+				t.Cleanup(func() { w.retries.Close(); _ = store.Close() })
+				first, other := w.admit("POST /", "k"), w.admit("POST /", "l")
+				w.says(w.admit("POST /", "k"), "job", "", "")
+				w.says(w.admit("POST /", "k"), "another", "", "")
+				store.broken.Store(true)
+				w.says(first, "", "job, another", "credits=10, note=x")
+				w.says(other, "", "", "credits=7")
+				store.broken.Store(false)
+				say(w)
+				time.Sleep(3 * time.Second)
+				if waiting, dropped := w.engine.Retries(); waiting+dropped != 0 {
+					t.Errorf("%d wait, %d are given up", waiting, dropped)
+				}
+				d := w.look("k")
+				if got := d.Overrides.Get("credits"); got != core.Number(20) {
+					t.Errorf("credits are %v, as was said first", got)
+				}
+				if got := d.Overrides.Get("note"); got != core.Text("x") {
+					t.Errorf("the note is %v", got)
+				}
+				if got := w.look("l").Overrides.Get("credits"); got != core.Number(7) {
+					t.Errorf("the other one's credits are %v", got)
+				}
+				leases, err := store.Store.(*memory.Store).Leases(w.now, "api", d.Owner)
+				if err != nil || len(leases) != 1 || leases[0].Name != "job" {
+					t.Errorf("leases %v, %v; want job, which was leased anew, and not another", leases, err)
+				}
+			})
+		})
+	}
+}
+
+// What waits for a store outlasts the configuration that it was said under.
+func TestRetriesOutlastTheirEngine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &failing{Store: memory.New(memory.Options{})}
+		w := newWorldOn(t, leasing, core.Options{Store: store, Retries: core.NewRetries()})
+		d := w.admit("POST /", "k")
+		store.broken.Store(true)
+		w.says(d, "", "", "credits=1")
+		if err := w.engine.Close(); err != nil {
+			t.Fatal(err)
+		}
+		w.reload(leasing, nil)
+		store.broken.Store(false)
+		time.Sleep(2 * time.Second)
+		if got := w.look("k").Overrides.Get("credits"); got != core.Number(1) {
+			t.Errorf("credits are %v", got)
+		}
+		w.retries.Close()
+		_ = store.Close()
+	})
+}
+
+// A forgetful store keeps nothing while it is broken, but frees slots, as one does
+// whose disk is full.
+type forgetful struct{ failing }
+
+func (f *forgetful) Settle(ctx context.Context, op *core.Settle) error {
+	lasts := op.HasCost || len(op.Lease)+len(op.Release)+len(op.Set) > 0
+	for i := range op.Charges {
+		lasts = lasts || op.Charges[i].Limit.Settled
+	}
+	if lasts {
+		return f.failing.Settle(ctx, op)
+	}
+	return f.Store.Settle(ctx, op)
+}
+
+const reserving = `{` + keyed + `"limits":[
+	{"name":"running","kind":"hold","until":"response","max":1},
+	{"name":"jobs","kind":"hold","until":"released","max":1,"ttl":"1h"},
+	{"name":"spend","kind":"calendar","unit":"day","zone":"UTC","max":100,"cost":{"settled":true,"reserve":10}}]}`
+
+// The end of a request whose reservation waits for the store frees its slots at
+// once; those that are to be leased wait for that.
+func TestEndsDoNotWaitForTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &forgetful{failing{Store: memory.New(memory.Options{})}}
+		w := newWorldOn(t, reserving, core.Options{Store: store})
+		t.Cleanup(func() { _ = store.Close() })
+		plain, costly, lasting := w.admit("POST /", "a"), w.admit("POST /", "b"), w.admit("POST /", "c")
+		store.broken.Store(true)
+		v := core.ParseVoice([]string{"7"}, nil, nil, nil)
+		_ = w.engine.Hear(context.Background(), w.now, costly, &v)
+		w.says(lasting, "job", "", "")
+		for _, d := range []*core.Decision{plain, costly, lasting} {
+			_ = w.engine.Finish(w.now, d)
+		}
+		for key, running := range map[string]int64{"a": 0, "b": 0, "c": 1} {
+			w.used(w.look(key), "running", running, 1-running)
+			w.used(w.look(key), "jobs", running, 1-running)
+		}
+		store.broken.Store(false)
+		time.Sleep(2 * time.Second)
+		for key, spent := range map[string]int64{"a": 10, "b": 7, "c": 10} {
+			d := w.look(key)
+			w.used(d, "running", 0, 1)
+			w.used(d, "spend", spent*1_000_000, (100-spent)*1_000_000)
+		}
+		w.used(w.look("a"), "jobs", 0, 1)
+		w.used(w.look("c"), "jobs", 1, 0)
+	})
+}
+
+// Of what is given up slots are freed all the same: nobody else would.
+func TestGivenUpEndsFreeSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &forgetful{failing{Store: memory.New(memory.Options{})}}
+		w := newWorldOn(t, reserving, core.Options{Store: store})
+		t.Cleanup(func() { _ = store.Close() })
+		var decisions []*core.Decision
+		for i := range 4098 {
+			decisions = append(decisions, w.admit("POST /", strconv.Itoa(i)))
+		}
+		store.broken.Store(true)
+		for _, d := range decisions {
+			w.says(d, "job", "", "")
+			_ = w.engine.Finish(w.now, d)
+		}
+		_ = w.engine.Close()
+		for _, i := range []int{0, 2047, 2048, 4097} {
+			d := w.look(strconv.Itoa(i))
+			w.used(d, "running", 0, 1)
+			w.used(d, "jobs", 0, 1)
+		}
+	})
+}
