@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -245,12 +246,37 @@ func TestSecretFile(t *testing.T) {
 	if again, err := secretFile(path); again != made || err != nil {
 		t.Errorf("%x, %v; want %x", again, err, made)
 	}
-	const broken = "0123456789"
-	if err := os.WriteFile(path, []byte(broken), 0o600); err != nil {
+	whole, err := os.ReadFile(path)
+	if err != nil {
 		t.Fatal(err)
 	}
+	write := func(b []byte) {
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(whole[:32])
+	if again, err := secretFile(path); again != made || err != nil {
+		t.Errorf("without a checksum: %x, %v; want %x", again, err, made)
+	}
+	const broken = "0123456789"
+	write([]byte(broken))
 	if _, err := secretFile(path); err == nil || strings.Contains(err.Error(), broken) {
 		t.Errorf("a broken file: %v", err)
+	}
+	for bit := range len(whole) * 8 {
+		wrong := slices.Clone(whole)
+		wrong[bit/8] ^= 1 << (bit % 8)
+		write(wrong)
+		if got, err := secretFile(path); err == nil && got != made {
+			t.Errorf("with bit %d wrong another secret is read", bit)
+		}
+	}
+	for n := range whole {
+		write(whole[:n])
+		if got, err := secretFile(path); err == nil && got != made {
+			t.Errorf("of %d bytes another secret is read", n)
+		}
 	}
 	files, err := os.ReadDir(filepath.Dir(path))
 	if err != nil || len(files) != 1 {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,9 +14,10 @@ import (
 	"github.com/weirhq/weir/core/memory"
 )
 
-// secretFile returns the secret in the file at path: 32 hexadecimal digits and
-// the end of a line. If there is no such file it makes one, whole or not at
-// all, that only its owner may read.
+// secretFile returns the secret in the file at path: a line of 32 hexadecimal
+// digits and, after a space, eight of their checksum (CRC-32C), which one that was
+// not made here may lack. If there is no such file it makes one, whole or not at all,
+// that only its owner may read.
 func secretFile(path string) (secret [16]byte, err error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -24,13 +26,20 @@ func secretFile(path string) (secret [16]byte, err error) {
 	if err != nil {
 		return secret, err
 	}
-	b, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(b) != len(secret) {
+	digits, check, checked := strings.Cut(strings.TrimSpace(string(text)), " ")
+	b, err := hex.DecodeString(digits)
+	if err != nil || len(b) != len(secret) || checked && check != checksum(digits) {
 		// Neither says what the file holds.
-		return secret, fmt.Errorf("%s holds no secret of 32 hexadecimal digits; without it the counters belong to nobody: restore it, or remove the directory", path)
+		return secret, fmt.Errorf("%s holds no secret of 32 hexadecimal digits, or a wrong one; without it the counters belong to nobody: restore it, or remove the directory", path)
 	}
 	copy(secret[:], b)
 	return secret, nil
+}
+
+// checksum returns the checksum of a secret's digits: of one that is damaged all
+// counters would silently be other people's.
+func checksum(digits string) string {
+	return fmt.Sprintf("%08x", crc32.Checksum([]byte(digits), crc32.MakeTable(crc32.Castagnoli)))
 }
 
 // newSecretFile makes the secret.
@@ -42,7 +51,8 @@ func newSecretFile(path string) (secret [16]byte, err error) {
 	if err != nil {
 		return secret, err
 	}
-	_, err = f.WriteString(hex.EncodeToString(secret[:]) + "\n")
+	digits := hex.EncodeToString(secret[:])
+	_, err = f.WriteString(digits + " " + checksum(digits) + "\n")
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
