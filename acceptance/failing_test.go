@@ -302,7 +302,8 @@ func TestRemovedDirectory(t *testing.T) {
 }
 
 // TestDamagedState: with a file that is damaged, from a newer version or missing
-// Caddy does not start, and says how to go on; the file put back, it goes on.
+// Caddy does not start, and says how to go on; the file put back, it goes on. Where
+// all are gone it begins with empty counters, but not silently.
 func TestDamagedState(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, rand.New(rand.NewPCG(1, 5)), (*tortureClient).charge, withBinary(smallJournal(t)))
@@ -346,6 +347,17 @@ func TestDamagedState(t *testing.T) {
 	}
 	w.start()
 	w.check(w.record.subjects())
+	w.kill()
+	for _, pattern := range []string{"journal-*", "weir.snapshot"} {
+		files, _ := filepath.Glob(filepath.Join(w.g.state, pattern))
+		for _, file := range files {
+			if err := os.Remove(file); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w.start()
+	w.g.wantLog(t, "has no counters any more")
 }
 
 // refusesFile checks that Caddy does not start because of a file. One that a

@@ -77,9 +77,14 @@ func (p *parser) durability(m *MemoryStore, _ string, d *directive) {
 	}
 }
 
+// logger returns the store's logger, which outlives configurations.
+func (m *MemoryStore) logger() *zap.Logger {
+	return caddy.Log().Named("weir.stores.memory").With(zap.String("dir", m.Dir))
+}
+
 // report logs that the directory fails, and that it works again.
 func (m *MemoryStore) report(err error, failing bool) {
-	logger := caddy.Log().Named("weir.stores.memory").With(zap.String("dir", m.Dir))
+	logger := m.logger()
 	switch {
 	case failing:
 		logger.Error("the state directory cannot be written to; what would change counters fails until it can", zap.Error(err))

@@ -14,6 +14,9 @@ import (
 	"github.com/weirhq/weir/core/memory"
 )
 
+// secretName is the file in a state directory that has the secret.
+const secretName = "secret"
+
 // secretFile returns the secret in the file at path: a line of 32 hexadecimal
 // digits and, after a space, eight of their checksum (CRC-32C), which one that was
 // not made here may lack. If there is no such file it makes one, whole or not at all,

@@ -139,11 +139,25 @@ func (m *MemoryStore) Local() core.Store { return memory.New(m.options("")) }
 func (m *MemoryStore) Open() (core.Store, error) {
 	o := m.options(m.Dir)
 	o.Durability, o.Interval, o.Report = m.durability(), time.Duration(m.Interval), m.report
+	emptied := m.emptied()
 	s := memory.New(o)
 	if err := s.Open(); err != nil {
 		return nil, err
 	}
+	if emptied {
+		m.logger().Warn("the state directory was used before, and has no counters any more: all begin at 0")
+	}
 	return s, nil
+}
+
+// emptied reports whether the directory has a secret, but no snapshot, as from the
+// first start on there is unless somebody took it away or nothing is journaled.
+func (m *MemoryStore) emptied() bool {
+	if _, err := os.Stat(filepath.Join(m.Dir, secretName)); m.Volatile || err != nil {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(m.Dir, memory.SnapshotName))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // Secret implements Store.
@@ -152,7 +166,7 @@ func (m *MemoryStore) Secret() (secret [16]byte, err error) {
 		_, err = rand.Read(secret[:])
 		return secret, err
 	}
-	path := filepath.Join(m.Dir, "secret")
+	path := filepath.Join(m.Dir, secretName)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		kept, err := memory.Kept(m.Dir)
 		if err != nil {
