@@ -2,6 +2,8 @@ package memory
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -153,6 +155,25 @@ func TestClockSetBeforeAKill(t *testing.T) {
 		if now := 60*minute + second + d; ask(now, now) != (d > 55*second) {
 			t.Errorf("admitted, or not, %d s after the restart", d/second)
 		}
+	}
+}
+
+// A start that writes the first snapshot, of what a journal has, keeps its time.
+func TestFirstSnapshotKeepsTheTime(t *testing.T) {
+	dir := t.TempDir()
+	l := limitOf(1, core.Rolling, "rolling")
+	s := New(Options{Dir: dir})
+	take(t, s, 10*minute, 1, alice, charges(alice, 1000, l))
+	kill(s)
+	must(t, os.Remove(filepath.Join(dir, SnapshotName)))
+	for range 2 {
+		s = New(Options{Dir: dir})
+		must(t, s.Open())
+		kill(s)
+	}
+	s = newStore(t, Options{Dir: dir})
+	if op := take(t, s, 0, 2, alice, charges(alice, 1, l)); op.Admitted || op.Now.Steady != at(10*minute).Steady {
+		t.Errorf("at %+v: %+v", op.Now, op.Charges[0].State)
 	}
 }
 

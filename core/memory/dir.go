@@ -36,22 +36,30 @@ func Kept(dir string) (path string, err error) {
 	return "", err
 }
 
+// openFile opens a file to read, and returns its size.
+func openFile(path string) (f *os.File, size int64, err error) {
+	if f, err = os.Open(path); err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return f, info.Size(), nil
+}
+
 // errCounters is a snapshot that has more than a beginning has.
 var errCounters = errors.New("it has counters")
 
 // empty fails unless the snapshot at path is one of a store in which nobody was
 // counted.
 func empty(path string) error {
-	f, err := os.Open(path)
+	f, size, err := openFile(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	return readSnapshot(f, info.Size(), func(uint32) {}, func(kind byte, d *decoder) error {
+	return readSnapshot(f, size, func(uint32) {}, func(kind byte, d *decoder) error {
 		switch d.b = nil; kind {
 		case sectionJournal, sectionPart, sectionClock, sectionLimits:
 			return nil

@@ -321,6 +321,11 @@ func (j *journal) retry() {
 func (j *journal) close() {
 	j.writing.Lock()
 	defer j.writing.Unlock()
+	j.closeFiles()
+}
+
+// closeFiles requires that writing is held.
+func (j *journal) closeFiles() {
 	j.syncing.Lock()
 	defer j.syncing.Unlock()
 	_ = j.file.Close()

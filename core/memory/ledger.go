@@ -49,7 +49,7 @@ type book struct {
 
 // init makes the ledger empty.
 func (g *ledger) init(limits *limitTable) {
-	g.limits = limits
+	g.limits, g.seen = limits, seen{}
 	g.used = make(map[cellKey]int64)
 	g.books = make(map[string]*book)
 	g.requests = make(map[core.ID]uint32)

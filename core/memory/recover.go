@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/weirhq/weir/core"
@@ -314,17 +313,13 @@ func (r *journalReader) read(s *Store, dir string, numbers []uint64) error {
 
 // file reads one segment.
 func (r *journalReader) file(s *Store, path string, number uint64) error {
-	f, err := os.Open(path)
+	f, size, err := openFile(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	s.at.size += info.Size()
-	return r.segment(f, path, number, info.Size())
+	s.at.size += size
+	return r.segment(f, path, number, size)
 }
 
 // complete checks that nothing is missing at the end.

@@ -87,12 +87,7 @@ func (j *journal) lost() bool {
 func (j *journal) detach(file *os.File) {
 	j.writing.Lock()
 	defer j.writing.Unlock()
-	j.syncing.Lock()
-	defer j.syncing.Unlock()
-	_ = j.file.Close()
-	if j.next != nil {
-		_ = j.next.Close()
-	}
+	j.closeFiles()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.number = j.following()

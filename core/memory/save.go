@@ -141,20 +141,22 @@ func (s *Store) encodeShard(w *snapshotWriter, i int, now core.Instant) seen {
 // seen.
 func (s *Store) encodeLedger(w *snapshotWriter) seen {
 	g := &s.ledger
-	var e encoder
 	g.mu.Lock()
-	newest, seen := s.newest(), g.seen
-	leases := slices.Clone(g.expiring)
-	slices.SortFunc(leases, byOrder)
-	for _, l := range leases {
-		_, number, _ := s.limits.get(l.key.limit)
-		e.lease(number, l)
+	newest, seen, order := s.newest(), g.seen, g.order
+	leases := make([]lease, len(g.expiring))
+	for i, l := range g.expiring {
+		leases[i] = *l
 	}
-	order := g.order
 	g.mu.Unlock()
+	slices.SortFunc(leases, func(a, b lease) int { return byOrder(&a, &b) })
 	s.encodeLimits(w)
 	w.part(partLedger, newest, order)
-	w.section(sectionLeases, e.b)
+	for i := range leases {
+		_, number, _ := s.limits.get(leases[i].key.limit)
+		w.lease(number, &leases[i])
+		w.filled(sectionLeases)
+	}
+	w.flush(sectionLeases)
 	return seen
 }
 

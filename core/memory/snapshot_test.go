@@ -101,6 +101,19 @@ func fill(t testing.TB, s *Store) {
 	settle(t, s, 6*second, core.Settle{Reset: true, Charges: charges(bob, 1, limits[0])})
 }
 
+// filled makes a directory with a snapshot of something of everything.
+func filled(t testing.TB) (dir, path string, whole []byte) {
+	t.Helper()
+	dir = t.TempDir()
+	s := New(Options{Dir: dir})
+	fill(t, s)
+	must(t, s.Close())
+	path = filepath.Join(dir, SnapshotName)
+	whole, err := os.ReadFile(path)
+	must(t, err)
+	return dir, path, whole
+}
+
 // account returns everything that s tells at a time.
 func account(t testing.TB, s *Store, now int64) string {
 	t.Helper()
@@ -313,15 +326,9 @@ func TestNewerSnapshot(t *testing.T) {
 }
 
 func TestOpenAgain(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, SnapshotName)
-	s := New(Options{Dir: dir})
-	fill(t, s)
-	must(t, s.Close())
-	whole, err := os.ReadFile(path)
-	must(t, err)
+	dir, path, whole := filled(t)
 	must(t, os.WriteFile(path, whole[:len(whole)-1], 0o600))
-	s = New(Options{Dir: dir})
+	s := New(Options{Dir: dir})
 	op := &core.Take{Now: at(0), Owner: alice, Charges: snapshotCharges(alice)}
 	for range 2 {
 		if err := s.Take(context.Background(), op); err == nil {
@@ -347,13 +354,7 @@ func TestOpenAgain(t *testing.T) {
 // A snapshot that lacks a section, or has one twice, is refused though each is
 // sound.
 func TestSnapshotOfOtherSections(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, SnapshotName)
-	s := New(Options{Dir: dir})
-	fill(t, s)
-	must(t, s.Close())
-	whole, err := os.ReadFile(path)
-	must(t, err)
+	dir, path, whole := filled(t)
 	for at := headerSize; at < len(whole); {
 		next := at + frameSize + int(binary.LittleEndian.Uint32(whole[at+1:])) + 4
 		without := append(bytes.Clone(whole[:at]), whole[next:]...)

@@ -29,7 +29,7 @@ func (s *Store) load() error {
 	l := newLoader(s)
 	if err = l.read(); err != nil {
 		err = distrust(s.dir, err)
-	} else if s.options.Durability != None {
+	} else if s.inherit(); s.options.Durability != None {
 		err = s.startJournal(l)
 	}
 	if err != nil {
@@ -37,7 +37,6 @@ func (s *Store) load() error {
 		lock.unlock()
 		return err
 	}
-	s.inherit()
 	s.lock = lock
 	return nil
 }
@@ -82,7 +81,7 @@ func (l *loader) read() error {
 
 // file reads the snapshot at path, if there is one.
 func (l *loader) file(path string) error {
-	f, err := os.Open(path)
+	f, size, err := openFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -90,11 +89,7 @@ func (l *loader) file(path string) error {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	l.snapshotSize = info.Size()
+	l.snapshotSize = size
 	return l.snapshot(bufio.NewReaderSize(f, 1<<16), l.snapshotSize)
 }
 
@@ -213,7 +208,7 @@ func (s *Store) clear() {
 	s.saved, s.at = seen{}, position{}
 	for i := range s.shards {
 		sh := &s.shards[i]
-		sh.cells, sh.overrides, sh.resets, sh.peak = nil, nil, nil, 0
+		sh.cells, sh.overrides, sh.resets, sh.seen, sh.peak = nil, nil, nil, seen{}, 0
 	}
 	s.overrides.Store(0)
 	s.cells.Store(0)

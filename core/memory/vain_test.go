@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -167,39 +168,65 @@ func TestBeginningAnewUnderASnapshot(t *testing.T) {
 	}
 }
 
-// A start that ends at any step, with whatever of its last write on disk, is
-// followed by one that finds the same.
+// A start that ends at any step, with whatever of its last write to a segment on
+// disk, is followed by one that finds the same.
 func TestStartThatEndsInTheMiddle(t *testing.T) {
 	dir, c := directory(t, true)
-	files := change(read(t, dir), lockName, nil)
-	torn := "journal-0000000004"
-	files[torn] = append(files[torn], 7, 0, 0)
-	s := newStore(t, Options{Dir: written(t, files), Durability: None})
-	want := c.tale(t, outlives(t, s), c.now)
-	steps := 0
-	for ; ; steps++ {
-		dir, n, last := written(t, files), 0, ""
-		s := New(Options{Dir: dir})
-		s.fsync = func(f *os.File) error {
-			if n++; n > steps {
-				last = filepath.Base(f.Name())
-				return errors.New("the machine ends")
+	killed := change(read(t, dir), lockName, nil)
+	killed["journal-0000000004"] = append(killed["journal-0000000004"], 7, 0, 0)
+	s := New(Options{Dir: dir})
+	must(t, s.Open())
+	must(t, s.Close())
+	for name, files := range map[string]map[string][]byte{
+		"after a kill": killed, "after an orderly stop": change(read(t, dir), lockName, nil), "the first": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStore(t, Options{Dir: written(t, files), Durability: None})
+			must(t, s.Open())
+			want, steps := c.tale(t, outlives(t, s), c.now), 0
+			for ; ; steps++ {
+				left, last := startUntil(t, files, steps)
+				if last == "" {
+					break
+				}
+				tells(t, c, left, want)
+				if !strings.HasPrefix(last, segmentPrefix) {
+					continue
+				}
+				for cut := max(0, len(files[last])-3); cut < len(left[last]); cut += 3 {
+					s := New(Options{Dir: written(t, change(left, last, left[last][:cut]))})
+					must(t, s.Open())
+					if got := c.tale(t, outlives(t, s), c.now); got != want {
+						t.Fatalf("%s cut at %d: %s", last, cut, differ(got, want))
+					}
+					kill(s)
+				}
 			}
-			return f.Sync()
-		}
-		if s.Open() == nil {
-			kill(s)
-			break
-		}
-		left := change(read(t, dir), lockName, nil)
-		tells(t, c, left, want)
-		for cut := max(0, len(files[last])-3); cut < len(left[last]); cut++ {
-			tells(t, c, change(left, last, left[last][:cut]), want)
-		}
+			if steps < 2 {
+				t.Errorf("a start has %d steps", steps)
+			}
+		})
 	}
-	if steps < 3 {
-		t.Errorf("a start has %d steps", steps)
+}
+
+// startUntil starts a store on files, until it has put some of them on disk, and
+// returns what it leaves, and which file was the next; "" if none was.
+func startUntil(t *testing.T, files map[string][]byte, steps int) (left map[string][]byte, last string) {
+	t.Helper()
+	dir := written(t, files)
+	s := New(Options{Dir: dir})
+	s.fsync = func(f *os.File) error {
+		if steps--; steps < 0 {
+			last = filepath.Base(f.Name())
+			return errors.New("the machine ends")
+		}
+		return f.Sync()
 	}
+	if s.Open() == nil {
+		kill(s)
+		return nil, ""
+	}
+	return change(read(t, dir), lockName, nil), last
 }
 
 // A directory in whose place another process has made its own is left alone.
