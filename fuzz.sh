@@ -80,7 +80,7 @@ for t in "${targets[@]}"; do
 	read -r dir target <<<"$t"
 	if [ "$(cat "$work/$target.status")" != 0 ]; then
 		printf '\n== %s %s\n' "$dir" "$target"
-		tail -50 "$work/$target.log"
+		grep -v '^fuzz: elapsed' "$work/$target.log" | tail -50
 	fi
 done
 ((failed == 0))
