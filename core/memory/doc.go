@@ -58,7 +58,7 @@
 // more than Options.MaxCells, but for one of each limit that subjects share
 // (see Share), and what is settled for requests that were admitted. As many may
 // be the slots and leases, and the owners that attributes are set on. Remembered are at most 2 × 2²⁰ settled requests
-// (about 40 bytes each), 2 × 2¹⁷ reservations, 2 × 2¹⁴ requests that were given
+// (about 50 bytes each), 2 × 2¹⁷ reservations, 2 × 2¹⁴ requests that were given
 // leases though their Take had failed, for each shard 2¹⁰ resets, and for each
 // policy 2¹⁴ releases that overtook their leases; of more, the oldest are
 // forgotten.
