@@ -24,6 +24,7 @@ type cast struct {
 	owners []core.Scope
 	serial uint64
 	jumps  bool // the wall clock is set ahead now and then
+	gives  bool // something is given back now and then
 }
 
 func newCast(seed uint64, stores ...*Store) *cast {
@@ -64,6 +65,9 @@ func (c *cast) charges(owner core.Scope) (list []core.Charge) {
 			continue
 		}
 		one := charges(owner, cost, l)[0]
+		if c.gives && !l.Settled && l.Kind != core.Hold && c.rng.IntN(5) == 0 {
+			one.Cost = -one.Cost
+		}
 		one.Max, one.Always = most, c.rng.IntN(20) == 0
 		one.Window.End = start + 100*minute
 		if c.now.Wall >= one.Window.End {

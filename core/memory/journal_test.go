@@ -28,7 +28,7 @@ func TestKilledStoreKeepsEverything(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			dir := t.TempDir()
 			c := newCast(seed, New(Options{Dir: dir}), newStore(t, Options{Shards: 1}))
-			c.jumps = true
+			c.jumps, c.gives = true, true
 			for life := range 8 {
 				for range c.rng.IntN(200) {
 					c.deed(t)

@@ -10,8 +10,11 @@ import (
 const (
 	// retryEvery is how often a journal that fails is tried again.
 	retryEvery = 100 * time.Millisecond
-	// compactAgain is how long after a snapshot that failed another is tried.
-	compactAgain = 10 * time.Second
+	// compactAgain is how long after a snapshot that failed another is tried; after
+	// each that fails too twice as long, up to compactSeldom. For one that fills
+	// the disk keeps the journal from it.
+	compactAgain  = 10 * time.Second
+	compactSeldom = 10 * time.Minute
 	// renewEvery is how long after a new beginning that failed another is tried.
 	renewEvery = time.Second
 )
@@ -84,6 +87,7 @@ func (k *keeper) compact() {
 	tick := time.NewTicker(renewEvery)
 	defer tick.Stop()
 	var next time.Time
+	pause := compactAgain
 	for {
 		select {
 		case <-k.stop:
@@ -95,13 +99,17 @@ func (k *keeper) compact() {
 		if !j.lost() && (!due || j.err() != nil || time.Now().Before(next)) {
 			continue
 		}
-		if err := k.store.compact(); err != nil {
-			j.errors.Add(1)
-			if j.err() == nil {
-				j.tell(err, false)
-			}
-			next = time.Now().Add(compactAgain)
+		err := k.store.compact()
+		if err == nil {
+			next, pause = time.Time{}, compactAgain
+			continue
 		}
+		j.errors.Add(1)
+		if j.err() == nil {
+			j.tell(err, false)
+		}
+		next = time.Now().Add(pause)
+		pause = min(2*pause, compactSeldom)
 	}
 }
 

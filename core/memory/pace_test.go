@@ -4,8 +4,10 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -41,6 +43,37 @@ func TestIntervalOnASlowDisk(t *testing.T) {
 			kill(s)
 		})
 	}
+}
+
+// A snapshot that fails is tried again, more and more seldom, and when it succeeds
+// takes the place of all segments.
+func TestSnapshotIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		var reports atomic.Int64
+		s := New(Options{Dir: dir, Report: func(err error, failing bool) {
+			if reports.Add(1); err == nil || failing {
+				t.Errorf("reported %v, failing: %v", err, failing)
+			}
+		}})
+		must(t, s.Open())
+		obstacle := filepath.Join(dir, SnapshotName+".new")
+		must(t, os.MkdirAll(filepath.Join(obstacle, "in the way"), 0o700))
+		s.journal.threshold.Store(1)
+		take(t, s, 0, 1, alice, charges(alice, 1, snapshotLimits()[4]))
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := reports.Load(); n < 8 || n > 13 || n != s.Stats().Journal.Errors {
+			t.Errorf("%d snapshots were tried in an hour", n)
+		}
+		must(t, os.RemoveAll(obstacle))
+		time.Sleep(compactSeldom + time.Second)
+		synctest.Wait()
+		if files, err := segments(dir); err != nil || len(files) != 1 || s.Stats().Journal.Snapshots == 0 {
+			t.Errorf("segments %v, %v", files, err)
+		}
+		kill(s)
+	})
 }
 
 // Whoever finds that an fsync has failed is not overruled by who finds at the same
