@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/weirhq/weir/core"
 )
 
 // With an interval never more is not on disk yet than was acknowledged within it,
@@ -74,6 +77,62 @@ func TestSnapshotIsTriedAgain(t *testing.T) {
 		}
 		kill(s)
 	})
+}
+
+// Whichever fsync of a journal that is replaced fails, once or until the process is
+// killed, what was acknowledged is there, and the journal works again.
+func TestFsyncThatFails(t *testing.T) {
+	l := snapshotLimits()[4]
+	for first := range 6 {
+		for _, times := range []int{1, 2, 1000} {
+			synctest.Test(t, func(t *testing.T) {
+				dir, calls, acknowledged, failed := t.TempDir(), 0, int64(0), int64(0)
+				var failing atomic.Bool
+				s := New(Options{Dir: dir})
+				s.fsync = func(f *os.File) error {
+					if calls++; failing.Load() && calls > first && calls <= first+times {
+						return errors.New("a bad sector")
+					}
+					return f.Sync()
+				}
+				one := func() {
+					op := &core.Take{Now: at(0), Charges: charges(alice, 1, l)}
+					if err := s.Take(context.Background(), op); err != nil {
+						failed++
+					} else {
+						acknowledged++
+					}
+				}
+				check := func() {
+					t.Helper()
+					kill(s)
+					s = New(Options{Dir: dir})
+					if n := usedOf(t, s, l); n < acknowledged || n > acknowledged+failed {
+						t.Errorf("fsync %d fails, %d times: %d used, acknowledged %d, failed %d", first, times, n, acknowledged, failed)
+					}
+				}
+				one()
+				calls = 0
+				failing.Store(true)
+				for range 3 {
+					_ = s.compact()
+					one()
+				}
+				if times < 1000 {
+					time.Sleep(5 * time.Second)
+					synctest.Wait()
+					if s.Stats().Journal.Failing {
+						t.Errorf("fsync %d fails, %d times: the journal does not work again", first, times)
+					}
+					one()
+				}
+				check()
+				one()
+				check()
+				kill(s)
+			})
+		}
+	}
 }
 
 // Whoever finds that an fsync has failed is not overruled by who finds at the same
