@@ -109,16 +109,24 @@ func storeName(t *testing.T) (name string) {
 	return name
 }
 
-func TestSlotLastsAcrossReloads(t *testing.T) {
-	arrived, leave := make(chan struct{}), make(chan struct{})
-	up := origin(t, func(_ http.ResponseWriter, r *http.Request) {
+// slowOrigin is an origin that tells of requests for /slow, and answers them once it
+// is released.
+func slowOrigin(t *testing.T) (up string, arrived <-chan struct{}, release func()) {
+	t.Helper()
+	come, leave := make(chan struct{}), make(chan struct{})
+	up = origin(t, func(_ http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
-			arrived <- struct{}{}
+			come <- struct{}{}
 			<-leave
 		}
 	})
-	release := sync.OnceFunc(func() { close(leave) })
+	release = sync.OnceFunc(func() { close(leave) })
 	t.Cleanup(release) // before the origin's, which waits for its requests
+	return up, come, release
+}
+
+func TestSlotLastsAcrossReloads(t *testing.T) {
+	up, arrived, release := slowOrigin(t)
 	site := "weir api\nreverse_proxy " + up
 	g := start(t, one, site)
 	done := make(chan int, 1)

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -151,15 +150,7 @@ func TestSettlementsOutlastAReload(t *testing.T) {
 // TestExitClosesAllStores has Caddy exit while a request of a configuration before
 // the last is on its way, in a store that keeps things only when it is closed.
 func TestExitClosesAllStores(t *testing.T) {
-	arrived, leave := make(chan struct{}), make(chan struct{})
-	up := origin(t, func(_ http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/slow" {
-			arrived <- struct{}{}
-			<-leave
-		}
-	})
-	release := sync.OnceFunc(func() { close(leave) })
-	t.Cleanup(release) // before the origin's, which waits for its requests
+	up, arrived, release := slowOrigin(t)
 	dir := t.TempDir()
 	old := strings.Replace(minute, "memory volatile", "memory \""+dir+"\" {\ndurability none\n}", 1)
 	g := start(t, old, "weir api\nreverse_proxy "+up)

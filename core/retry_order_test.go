@@ -162,10 +162,7 @@ func TestGivenUpEndsFreeSlots(t *testing.T) {
 		store := &forgetful{failing{Store: memory.New(memory.Options{})}}
 		w := newWorldOn(t, reserving, core.Options{Store: store})
 		t.Cleanup(func() { _ = store.Close() })
-		var decisions []*core.Decision
-		for i := range 4098 {
-			decisions = append(decisions, w.admit("POST /", strconv.Itoa(i)))
-		}
+		decisions := w.admitEach(4098)
 		store.broken.Store(true)
 		for _, d := range decisions {
 			w.says(d, "job", "", "")

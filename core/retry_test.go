@@ -48,16 +48,22 @@ func TestDefinitionSettlingIsRetried(t *testing.T) {
 	})
 }
 
+// admitEach admits a request of each of n subjects, whose keys are numbers from 0.
+func (w *world) admitEach(n int) (decisions []*core.Decision) {
+	w.t.Helper()
+	for i := range n {
+		decisions = append(decisions, w.admit("POST /", strconv.Itoa(i)))
+	}
+	return decisions
+}
+
 // TestDefinitionRetryQueueIsBounded: of too many the oldest is given up.
 func TestDefinitionRetryQueueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &failing{Store: memory.New(memory.Options{})}
 		w := newWorldOn(t, jobs, core.Options{Store: store})
 		t.Cleanup(func() { _ = store.Close() })
-		var decisions []*core.Decision
-		for i := range 4097 {
-			decisions = append(decisions, w.admit("POST /", strconv.Itoa(i)))
-		}
+		decisions := w.admitEach(4097)
 		store.broken.Store(true)
 		for _, d := range decisions {
 			w.engine.Finish(w.now, d)
