@@ -77,10 +77,15 @@ func entryBits(count, gap int64, k uint) uint {
 	return n
 }
 
-// push adds n units at stamp, which is no less than the newest, as far as the
-// sum stays within MaxAmount. It chooses no parameter less than floor.
+// push adds n units at stamp, which is no less than the newest. Where the sum would
+// be above MaxAmount the oldest units make room: so the sum is MaxAmount as long as
+// it would be more, and no less than what is still there when they would have left.
+// It chooses no parameter less than floor.
 func (q *gapQueue) push(stamp, n int64, floor uint) {
-	n = min(n, MaxAmount-q.used)
+	n = min(n, MaxAmount)
+	if over := q.used + n - MaxAmount; over > 0 {
+		q.popOldest(over)
+	}
 	switch {
 	case n <= 0:
 		return
@@ -265,6 +270,21 @@ func (q *gapQueue) emptied() (rest gapQueue) {
 		rest.setMeta(0, k)
 	}
 	return rest
+}
+
+// popOldest takes the oldest n units, or as many as there are, from 1.
+func (q *gapQueue) popOldest(n int64) {
+	if n >= q.used {
+		*q = gapQueue{}
+		return
+	}
+	rest := q.emptied()
+	for c := q.cursor(); c.next(); {
+		taken := min(n, c.count)
+		n -= taken
+		rest.push(c.stamp, c.count-taken, 0)
+	}
+	*q = rest
 }
 
 // pop takes the newest n units, or as many as there are.

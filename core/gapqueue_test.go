@@ -143,7 +143,14 @@ func pushList(list []event, e event) []event {
 	for _, other := range list {
 		sum += other.n
 	}
-	e.n = min(e.n, MaxAmount-sum)
+	e.n = min(e.n, MaxAmount)
+	for over := sum + e.n - MaxAmount; over > 0; {
+		taken := min(over, list[0].n)
+		over -= taken
+		if list[0].n -= taken; list[0].n == 0 {
+			list = list[1:]
+		}
+	}
 	last := len(list) - 1
 	switch {
 	case e.n == 0:

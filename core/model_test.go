@@ -43,7 +43,13 @@ func (m *naiveRolling) add(n int64) (stamp int64) {
 	for stamp%1000 != 0 {
 		stamp++
 	}
-	m.events = append(m.events, event{stamp, min(n, MaxAmount-m.used())})
+	over := m.used() + n - MaxAmount
+	for i := 0; over > 0; i++ { // the oldest make room
+		taken := min(over, m.events[i].n)
+		m.events[i].n -= taken
+		over -= taken
+	}
+	m.events = append(m.events, event{stamp, n})
 	return stamp
 }
 

@@ -75,6 +75,33 @@ func TestDefinitionNeverFitsRollingWaitsTheWindow(t *testing.T) {
 	})
 }
 
+// A charge that nobody refuses may be as large as amounts can be: what is charged
+// beside it counts, and for as long as it would without.
+func TestDefinitionRollingBesideTheLargestAmount(t *testing.T) {
+	l := &Limit{Kind: Rolling, Length: second}
+	cell := NewCell(l)
+	take := func(at, cost int64) {
+		cell.Take(steadyStart.Add(at), &Charge{Limit: l, Cost: cost, Max: 10})
+	}
+	used := func(at int64) int64 {
+		c := &Charge{Limit: l, Cost: 1, Max: 10}
+		cell.Check(steadyStart.Add(at), c)
+		return c.Used
+	}
+	take(0, MaxAmount)
+	take(second/2, 30)
+	take(second/2+1000, 5)
+	if n := used(second - 1000); n != MaxAmount {
+		t.Errorf("%d used while all count, want %d", n, MaxAmount)
+	}
+	if n := used(second); n != 35 {
+		t.Errorf("%d used once the largest has left, want 35", n)
+	}
+	if n := used(second + second/2); n != 5 {
+		t.Errorf("%d used in the end, want 5", n)
+	}
+}
+
 func TestDefinitionUnlimitedRollingStartsEmpty(t *testing.T) {
 	l := &Limit{Kind: Rolling, Length: second}
 	cell := NewCell(l)
