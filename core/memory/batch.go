@@ -106,7 +106,7 @@ func (s *Store) roomForAll(claims map[cellKey]*claim, op *core.Take) bool {
 	for t := op; t != nil; t = t.Next {
 		for i := range t.Charges {
 			c := &t.Charges[i]
-			if f := claims[keyOf(c)]; f.own() && !f.taken && takes(true, c) {
+			if f := claims[keyOf(c)]; f.needsRoom(c) && !f.taken && takes(true, c) {
 				f.taken = true
 				needed++
 			}

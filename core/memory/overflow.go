@@ -74,7 +74,7 @@ func (s *Store) crowd(op *core.Take) uint64 {
 	shard := s.commonShard()
 	for t := op; shard != 0 && t != nil; t = t.Next {
 		for i := range t.Charges {
-			if c := &t.Charges[i]; !leasable(c.Limit) && s.cell(c) == nil {
+			if c := &t.Charges[i]; c.Limit.Kind != core.Hold && s.cell(c) == nil {
 				return shard
 			}
 		}
@@ -87,7 +87,7 @@ func (s *Store) crowd(op *core.Take) uint64 {
 // rather than shared. It requires that held is held.
 func (s *Store) common(held locks, now core.Instant, c *core.Charge, full bool) found {
 	full = full && s.overflow == Share
-	if held.shards&s.bit(commons) == 0 || c.Limit.Count && !full {
+	if held.shards&s.bit(commons) == 0 || c.Limit.Kind == core.Hold || c.Limit.Count && !full {
 		return found{}
 	}
 	sh := &s.shards[s.shardOf(commons)]
@@ -108,7 +108,7 @@ func (s *Store) common(held locks, now core.Instant, c *core.Charge, full bool) 
 // own was dropped, if there was one, as whoever plays the journal must be told: for
 // nobody else needs to know what was dropped.
 func (s *Store) share(c *core.Charge) {
-	if n := &s.shards[s.shardOf(c.Scope)].notes; n.on && c.Limit.Kind != core.Hold {
+	if n := &s.shards[s.shardOf(c.Scope)].notes; n.on {
 		n.limit(noteGone, s.limits.note(c.Limit), c.Scope)
 	}
 	c.Scope = commonScope(c)
@@ -125,7 +125,7 @@ func (s *Store) room(op *core.Take, cells []found) bool {
 	}
 	needed := int64(0)
 	for i := range op.Charges {
-		if cells[i].own() && takes(true, &op.Charges[i]) {
+		if c := &op.Charges[i]; cells[i].needsRoom(c) && takes(true, c) {
 			needed++
 		}
 	}
@@ -136,8 +136,20 @@ func (s *Store) room(op *core.Take, cells []found) bool {
 // took.
 func (f *found) omits(c *core.Charge) bool { return f.omitted || f.common && c.Cost < 0 }
 
-// own reports whether a charge makes it a cell of one subject.
-func (f *found) own() bool { return f.fresh && !f.common && !f.omitted }
+// needsRoom reports whether c makes it another cell of one subject. Slots need no
+// room: there are no more than requests in flight, which take more memory
+// themselves, and who has counters is not to be refused for want of a slot's.
+func (f *found) needsRoom(c *core.Charge) bool {
+	return f.fresh && !f.common && !f.omitted && c.Limit.Kind != core.Hold
+}
+
+// vacate drops the cell of c, a hold, once it has no slots, where it may have taken
+// room that there is not. It requires that the cell's shard is held.
+func (s *Store) vacate(now core.Instant, c *core.Charge, cell core.Cell) {
+	if s.cells.Load() > s.maxCells-nearlyFull && cell.Idle(now) {
+		s.shards[s.shardOf(c.Scope)].remove(keyOf(c))
+	}
+}
 
 // makeRoom checks op anew where there is no room for the cells that it needs:
 // with idle ones dropped, and else in shared ones.

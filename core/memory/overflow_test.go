@@ -158,6 +158,47 @@ func TestPressure(t *testing.T) {
 	}
 }
 
+// A full store refuses nobody for want of a slot's cell, and no slots are shared:
+// they need no room, and leave none taken.
+func TestSlotsNeedNoRoom(t *testing.T) {
+	for _, overflow := range []Overflow{Deny, Share} {
+		s := newStore(t, Options{MaxCells: 1, Overflow: overflow})
+		l, slots := limitOf(1, core.Fixed, "l"), limitOf(2, core.Hold, "slots")
+		ask := func(who core.Scope, limits ...*core.Limit) *core.Take {
+			list := charges(who, 1, limits...)
+			list[len(list)-1].Max = 2 // slots
+			return take(t, s, 0, who.Lo, who, list)
+		}
+		end := func(op *core.Take) { settle(t, s, 0, core.Settle{ID: op.ID, Charges: op.Charges, End: true}) }
+		var open []*core.Take
+		for n := range uint64(100) {
+			for range 2 {
+				open = append(open, ask(stranger(n), slots))
+			}
+			if op := ask(stranger(n), slots); op.Admitted {
+				t.Errorf("%v: stranger %d has three slots", overflow, n)
+			}
+		}
+		for i, op := range open {
+			if !op.Admitted {
+				t.Errorf("%v: request %d has no slot", overflow, i)
+			}
+			end(op)
+		}
+		if n := s.Stats().Cells; n != 0 {
+			t.Errorf("%v: %d cells without slots", overflow, n)
+		}
+		for n := range int64(3) {
+			op := ask(alice, l, slots)
+			if !op.Admitted || op.Charges[0].Used != n+1 || op.Charges[1].Used != 1 {
+				t.Errorf("%v: who has a counter: %+v", overflow, op.Charges)
+			}
+			ask(stranger(1), slots)
+			end(op)
+		}
+	}
+}
+
 // Counts never refuse, so there is nothing to share: they are left out.
 func TestShareLeavesCountsOut(t *testing.T) {
 	s := newStore(t, Options{MaxCells: 1, Overflow: Share})

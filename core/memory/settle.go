@@ -110,6 +110,7 @@ func (s *Store) end(held locks, now core.Instant, op *core.Settle) {
 		case c.Limit.Kind == core.Hold && c.Taken:
 			if cell := s.cell(c); cell != nil {
 				cell.Settle(now, c, -c.Cost)
+				s.vacate(now, c, cell)
 			}
 		case reserved(c) && s.receipts.early(op.ID):
 			s.correct(held, now, c, -c.Cost)
