@@ -104,7 +104,9 @@ const cappedHead = "async function apiRequest("
 func pageRunning(t *testing.T, g *Gateway) {
 	g.Send(t, create("s11-r", "s11-1")).want(t, 201)
 	g.node(t, "s11-r", snippet(t, "predictions", cappedHead)+`
-		let ended;
+		let ended; // before the client's wait is over
+		const wait = setTimeout;
+		globalThis.setTimeout = (next, ms) => wait(() => Promise.resolve(ended).then(next), ms);
 		const log = console.log;
 		console.log = (words) => {
 			log(words);

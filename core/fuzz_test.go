@@ -117,7 +117,7 @@ func checkCost(t *testing.T, s string) {
 // FuzzDuration: what is read is written as what is read as the same, and agrees
 // with Go's durations.
 func FuzzDuration(f *testing.F) {
-	for _, s := range []string{"60s", "1h30m", "90d", "0d", "1.5h", "-5s", "36500d", "1d12h", "999999d", "1us", "0"} {
+	for _, s := range []string{"60s", "1h30m", "90d", "0d", "1.5h", "-5s", "36500d", "1d12h", "999999d", "1us", "0", "876001h", "-24h", "-876001h"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -10,7 +10,7 @@ import (
 
 // patience is for how long a door that closes waits for those who have connected
 // and not yet said what they want.
-const patience = time.Second
+const patience = 3 * time.Second
 
 // A listener is one door's share in a socket.
 type listener struct {
