@@ -38,13 +38,13 @@ func (m *memory) DoCmd(any, string, string, ...any) error { return nil }
 func (m *memory) PipeAppend(p redis.Pipeline, rcv any, cmd, key string, args ...any) redis.Pipeline {
 	if cmd == "INCRBY" {
 		m.n[key] += args[0].(uint64)
-		*(rcv.(*uint64)) = m.n[key]
+		*rcv.(*uint64) = m.n[key]
 	}
 	return append(p, redis.PipelineAction{Key: key})
 }
 func (m *memory) PipeDo(context.Context, redis.Pipeline) error { return nil }
-func (m *memory) Close() error                                  { return nil }
-func (m *memory) NumActiveConns() int                           { return 1 }
+func (m *memory) Close() error                                 { return nil }
+func (m *memory) NumActiveConns() int                          { return 1 }
 
 type clock struct{ now int64 }
 
@@ -54,7 +54,9 @@ type event struct{ c config.RateLimitConfig }
 
 func (e event) GetConfig() (config.RateLimitConfig, any) { return e.c, nil }
 
-type prov struct{ ch chan provider.ConfigUpdateEvent }
+type prov struct {
+	ch chan provider.ConfigUpdateEvent
+}
 
 func (p prov) ConfigUpdateEvent() <-chan provider.ConfigUpdateEvent { return p.ch }
 func (p prov) Stop()                                                {}
