@@ -4,9 +4,9 @@
 #
 #   ./fuzz.sh 30s
 #
-# FUZZJOBS targets run at once, each on one thread: by default two for each
-# processor, so that CI's 30 s for each of N targets take N/4 × 30 s on two
-# processors (24 targets: three minutes) and not N × 30 s. FUZZ is a regular
+# FUZZJOBS targets run at once, each on one thread: by default three for each
+# processor, so that CI's 30 s for each of N targets take N/6 × 30 s on two
+# processors (27 targets: two and a half minutes) and not N × 30 s. FUZZ is a regular
 # expression of the targets to run.
 #
 # Inputs that a crash was found with are written to testdata/fuzz; other
@@ -15,7 +15,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 time=${1:-30s}
-jobs=${FUZZJOBS:-$((2 * $(nproc)))}
+jobs=${FUZZJOBS:-$((3 * $(nproc)))}
 wanted=${FUZZ:-.}
 module=$(go list -m)
 cache=$(go env GOCACHE)/fuzz
