@@ -134,12 +134,28 @@ func envoyNames() (names []string) {
 
 const clausesHead = `# The pages' clauses through Envoy
 
-` + "`CONTRACTS.md`" + ` numbers what the five example pages promise. The acceptance suite
-proves the clauses through Caddy, and through a real Envoy with
-[examples/envoy](../examples/envoy/README.md): by the same tests, but for those that
-Envoy's Rate Limit Service cannot pass. After each response the tests wait until Envoy
-has told Weir that it has ended. This table is printed, and checked, by
-` + "`go test ./acceptance -run TestEnvoyClauses -v`" + `.
+The five example pages are rate limit pages that API providers have published; an
+example's README says what its page promises. For the proof each page was cut into
+numbered promises, its clauses. A clause's letter says whose it is, its number counts
+on through that page:
+
+| clauses | whose |
+| --- | --- |
+| C… | all pages': how keys, refusals, headers, reloads and the origin's voice work |
+| H… | [headshotpro](../examples/headshotpro/README.md)'s |
+| P… | [predictions](../examples/predictions/README.md)'s |
+| S… | [shelfforce](../examples/shelfforce/README.md)'s |
+| M… | [magnetite](../examples/magnetite/README.md)'s |
+| O… | [outfit](../examples/outfit/README.md)'s |
+| A-H…, and so on | what that page leaves open or says twice, differently, in the reading that Weir enforces |
+
+What a clause comes to is what its proofs show: each test's name begins with its
+clauses, so ` + "`grep -rnw H16 acceptance`" + ` finds those of H16.
+[The acceptance suite](../acceptance/README.md) proves the clauses through Caddy, and
+through a real Envoy with [examples/envoy](../examples/envoy/README.md): by the same
+tests, but for those that Envoy's Rate Limit Service cannot pass. After each response
+the tests wait until Envoy has told Weir that it has ended. This table is printed, and
+checked, by ` + "`go test ./acceptance -run TestEnvoyClauses -v`" + `.
 
 `
 
