@@ -196,20 +196,23 @@ func subjects(t *testing.T, json string) string {
 // scrape returns the value of a metric without labels.
 func (g *gateway) scrape(name string) string {
 	g.t.Helper()
-	r, err := http.NewRequestWithContext(g.t.Context(), http.MethodGet, "http://"+g.site+"/metrics", http.NoBody)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	r.Close = true // a reload may close the connection
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		g.t.Fatal(err)
-	}
+	var text []byte
+	// Whoever connects while a configuration begins that is then rejected may have
+	// been connected to that.
+	eventually(g.t, "the metrics can be read", func() bool {
+		r, err := http.NewRequestWithContext(g.t.Context(), http.MethodGet, "http://"+g.site+"/metrics", http.NoBody)
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		r.Close = true // a reload may close the connection
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return false
+		}
+		defer res.Body.Close()
+		text, err = io.ReadAll(res.Body)
+		return err == nil
+	})
 	for line := range strings.SplitSeq(string(text), "\n") {
 		if value, found := strings.CutPrefix(line, name+" "); found {
 			return value

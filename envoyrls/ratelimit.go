@@ -95,6 +95,9 @@ func (l *RateLimit) cleanup() error {
 	if l.metrics == nil {
 		return nil
 	}
+	if l.service != nil {
+		l.service.Release()
+	}
 	l.metrics = nil
 	return compat.ReleaseMetrics()
 }

@@ -142,14 +142,33 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// of returns the series of a name that the configuration gives.
-func (m *Metrics) of(name string) *series {
+// declare returns the series of a name that a configuration gives, which is told
+// from now on, also while it is 0. by has what the same service has declared.
+func (m *Metrics) declare(name string, by map[labels]struct{}) *series {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.get(name)
+	s, l := m.get(name), labelsOf(name)
+	if _, already := by[l]; !already {
+		by[l] = struct{}{}
+		s.holders++
+	}
+	return s
 }
 
-// get is of. It requires that mu is held.
+// retract undoes what a service has declared: series that counted nothing, and
+// that nobody else has, are told no more.
+func (m *Metrics) retract(by map[labels]struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for l := range by {
+		s := m.series[l]
+		if s.holders--; s.holders == 0 && s.empty() {
+			delete(m.series, l)
+		}
+	}
+}
+
+// get returns the series of a name. It requires that mu is held.
 func (m *Metrics) get(name string) *series {
 	l := labelsOf(name)
 	s := m.series[l]
@@ -179,6 +198,7 @@ func (m *Metrics) ofCall(name []byte, otherwise string) *series {
 		return m.get(otherwise)
 	}
 	s = m.get(string(name))
+	s.holders++
 	m.names[string(name)] = s
 	return s
 }

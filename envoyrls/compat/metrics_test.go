@@ -30,7 +30,7 @@ func newCounted(t testing.TB, text string) *Service {
 		t.Fatal(err)
 	}
 	m := newMetrics()
-	config.rules(func(r *rule) { r.series = m.of(r.path) })
+	config.rules(func(r *rule) { r.series = m.declare(r.path, map[labels]struct{}{}) })
 	store := memory.New(memory.Options{})
 	t.Cleanup(func() { _ = store.Close() })
 	s := &Service{Options: Options{Logger: zap.NewNop()}, metrics: m, counting: Counting{

@@ -11,7 +11,13 @@ import (
 // A series has the counters of one rule in envoyproxy/ratelimit's metrics.
 type series struct {
 	totalHits, overLimit, nearLimit, withinLimit, shadowMode atomic.Uint64
+	// holders is how many services, and names with values of calls, have it;
+	// Metrics.mu guards it.
+	holders int
 }
+
+// empty reports whether nothing was counted.
+func (s *series) empty() bool { return s.totalHits.Load() == 0 }
 
 // labels are a series' labels, as envoyproxy/ratelimit's mapping makes them of
 // the dots in a rule's name: what is deeper than key2 is counted there.

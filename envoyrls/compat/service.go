@@ -64,6 +64,8 @@ type Service struct {
 	stopped sync.WaitGroup
 	once    sync.Once
 
+	declared map[labels]struct{} // series; Start's, and then the watch's
+
 	// What follows is the watch's.
 	last      sum    // what was loaded last, or rejected
 	wrong     bool   // it was rejected
@@ -74,28 +76,18 @@ type Service struct {
 // New returns a Service with the directory's configuration. The error has all
 // mistakes, each with its file and line.
 func New(o Options) (*Service, error) {
-	s := &Service{Options: o, metrics: o.Metrics, stop: make(chan struct{})}
+	s := &Service{Options: o, metrics: o.Metrics, stop: make(chan struct{}), declared: make(map[labels]struct{})}
 	files, seen, err := readDir(o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	config, err := s.compile(files)
+	config, err := Compile(files, o.MergeDomains)
 	if err != nil {
 		return nil, err
 	}
 	s.last, s.candidate = seen, seen
 	s.config.Store(config)
 	return s, nil
-}
-
-// compile compiles files, with the series that their rules are counted in.
-func (s *Service) compile(files []File) (*Config, error) {
-	config, err := Compile(files, s.MergeDomains)
-	if err != nil {
-		return nil, err
-	}
-	config.rules(func(r *rule) { r.series = s.metrics.of(r.path) })
-	return config, nil
 }
 
 // Start begins to count, and to watch the directory. It returns an error where a
@@ -107,12 +99,18 @@ func (s *Service) Start(c Counting) error {
 		return err
 	}
 	s.metrics.watch(s.Dir)
+	s.declare(config)
 	s.loaded(config)
 	s.stopped.Go(func() {
 		defer s.metrics.unwatch(s.Dir)
 		s.watch()
 	})
 	return nil
+}
+
+// declare makes the series known that the rules of config are counted in.
+func (s *Service) declare(config *Config) {
+	config.rules(func(r *rule) { r.series = s.metrics.declare(r.path, s.declared) })
 }
 
 // free reports a domain that is something else's.
@@ -130,6 +128,13 @@ func (s *Service) free(config *Config) error {
 func (s *Service) Close() {
 	s.once.Do(func() { close(s.stop) })
 	s.stopped.Wait()
+}
+
+// Release lets go of the series that were made known. The service must be closed,
+// and no call be on its way.
+func (s *Service) Release() {
+	s.metrics.retract(s.declared)
+	clear(s.declared)
 }
 
 // Answer answers a call that has a domain and descriptors; served is false where

@@ -47,7 +47,7 @@ func (s *Service) look() {
 
 // load replaces the configuration by what files say, or rejects them.
 func (s *Service) load(files []File) {
-	config, err := s.compile(files)
+	config, err := Compile(files, s.MergeDomains)
 	if err == nil {
 		err = s.free(config)
 	}
@@ -56,6 +56,7 @@ func (s *Service) load(files []File) {
 		s.reject(err)
 		return
 	}
+	s.declare(config)
 	s.config.Store(config)
 	s.loaded(config)
 }
