@@ -44,8 +44,9 @@ type App struct {
 	DoorsRaw []json.RawMessage `json:"doors,omitempty" caddy:"namespace=weir.doors inline_key=door"`
 
 	// Secret is what hides keys and subjects in the store: their hash depends
-	// on it. By default it is made once, and kept in the store's directory. A
-	// new secret starts all counters anew.
+	// on it. By default it is made once, and kept in the store's directory.
+	// Counters that were made with another one are nobody's: Weir does not start
+	// with them.
 	Secret string `json:"secret,omitempty"`
 
 	store     Store

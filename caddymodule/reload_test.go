@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/weirhq/weir/core/memory"
 )
 
 // stored is minute with its counters in dir, and a maximum.
@@ -97,6 +99,37 @@ func TestSecretsOfOneStoreAreTheSame(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "other options") || strings.Contains(err.Error(), "secret other") {
 		t.Errorf("error %v", err)
 	}
+}
+
+// Counters that were made with another secret are not taken for nobody's: nothing
+// starts with them, and nothing of them changes.
+func TestCountersOfAnotherSecret(t *testing.T) {
+	dir, site := t.TempDir(), "weir api"
+	own := stored(dir, 1)
+	configured := strings.Replace(own, "policy api", "secret other\npolicy api", 1)
+	g := start(t, own, site)
+	g.wantStatus(g.do("GET", "/", "X-API-Key: alice"), 200)
+	stop := func() {
+		t.Helper()
+		if err := caddy.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the store is closed", func() bool { return storeName(t) == "" })
+	}
+	stop()
+	err := g.tryLoad(configured, site)
+	if err == nil || !strings.Contains(err.Error(), "were made with another secret") || !strings.Contains(err.Error(), dir) {
+		t.Errorf("got %v", err)
+	}
+	eventually(t, "the store is closed", func() bool { return storeName(t) == "" })
+	g.load(own, site)
+	g.wantStatus(g.do("GET", "/", "X-API-Key: alice"), 429)
+	stop()
+	if err := os.Remove(filepath.Join(dir, memory.SnapshotName)); err != nil {
+		t.Fatal(err)
+	}
+	g.load(configured, site)
+	g.wantStatus(g.do("GET", "/", "X-API-Key: alice"), 200)
 }
 
 // storeName returns the name of the one open store.

@@ -2,6 +2,8 @@ package caddymodule
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -43,6 +45,13 @@ func secretFile(path string) (secret [16]byte, err error) {
 // counters would silently be other people's.
 func checksum(digits string) string {
 	return fmt.Sprintf("%08x", crc32.Checksum([]byte(digits), crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// mark returns what tells counters of a secret from others in a snapshot, and tells
+// nothing of the secret but whether a guess is right.
+func mark(secret [16]byte) uint64 {
+	sum := sha256.Sum256(append([]byte("weir mark "), secret[:]...))
+	return binary.LittleEndian.Uint64(sum[:])
 }
 
 // newSecretFile makes the secret.

@@ -106,26 +106,21 @@ func (s *state) open(module Store, secret string) error {
 	if s.opened {
 		return nil
 	}
-	store, err := module.Open()
+	store, key, err := module.Open(configuredSecret(secret))
 	if err != nil {
 		return fmt.Errorf("opening store %s: %w", s.name, err)
-	}
-	key, err := secretOf(module, secret)
-	if err != nil {
-		return errors.Join(fmt.Errorf("store %s: %w", s.name, err), store.Close())
 	}
 	s.store, s.hasher, s.opened = store, core.NewHasher(key), true
 	return nil
 }
 
-// secretOf returns the hash secret: what was configured, else the store's own.
-func secretOf(module Store, configured string) (key [16]byte, err error) {
-	if configured == "" {
-		return module.Secret()
+// configuredSecret returns the secret that a text stands for; nil if it is empty.
+func configuredSecret(text string) *[16]byte {
+	if text == "" {
+		return nil
 	}
-	sum := sha256.Sum256([]byte(configured))
-	copy(key[:], sum[:])
-	return key, nil
+	sum := sha256.Sum256([]byte(text))
+	return (*[16]byte)(sum[:16])
 }
 
 // openLocal returns the store that counts while module's fails. It begins

@@ -46,16 +46,13 @@ func (*fragileStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func (*fragileStore) Identity() (name, options string) { return "fragile", "" }
 
 // Open implements Store.
-func (*fragileStore) Open() (core.Store, error) {
+func (*fragileStore) Open(*[16]byte) (s core.Store, secret [16]byte, err error) {
 	if fragile.shut.Load() {
-		return nil, errBroken
+		return nil, secret, errBroken
 	}
 	fragile.opened.Add(1)
-	return &fragileStore{memory.New(memory.Options{})}, nil
+	return &fragileStore{memory.New(memory.Options{})}, secret, nil
 }
-
-// Secret implements Store.
-func (*fragileStore) Secret() (secret [16]byte, err error) { return secret, nil }
 
 // Take implements core.Store.
 func (f *fragileStore) Take(ctx context.Context, op *core.Take) error {

@@ -31,12 +31,11 @@ type Store interface {
 	// configurations that mean the same ones, and the options that they are
 	// kept with: two configurations with one name must have the same.
 	Identity() (name, options string)
-	// Open opens the store, or returns an error that rejects the configuration.
-	Open() (core.Store, error)
-	// Secret returns the secret that is kept beside the counters, and makes it
-	// if there is none. It is called after Open, for configurations that have
-	// no secret of their own.
-	Secret() ([16]byte, error)
+	// Open opens the store, or returns an error that rejects the configuration. It
+	// returns the secret, too: the configured one, or if that is nil the one that is
+	// kept beside the counters, which it makes if there is none. It fails if the
+	// counters that it finds were made with another secret.
+	Open(configured *[16]byte) (s core.Store, secret [16]byte, err error)
 }
 
 // MemoryStore counts in Caddy's own process. What it counted outlives the
@@ -136,18 +135,27 @@ func (m *MemoryStore) options(dir string) memory.Options {
 func (m *MemoryStore) Local() core.Store { return memory.New(m.options("")) }
 
 // Open implements Store.
-func (m *MemoryStore) Open() (core.Store, error) {
+func (m *MemoryStore) Open(configured *[16]byte) (store core.Store, secret [16]byte, err error) {
 	o := m.options(m.Dir)
 	o.Durability, o.Interval, o.Report = m.durability(), time.Duration(m.Interval), m.report
+	learn := func() (uint64, error) {
+		secret, err = m.secret(configured)
+		return mark(secret), err
+	}
+	if o.Mark = learn; m.Volatile {
+		if _, err := learn(); err != nil {
+			return nil, secret, err
+		}
+	}
 	emptied := m.emptied()
 	s := memory.New(o)
 	if err := s.Open(); err != nil {
-		return nil, err
+		return nil, secret, err
 	}
 	if emptied {
 		m.logger().Warn("the state directory was used before, and has no counters any more: all begin at 0")
 	}
-	return s, nil
+	return s, secret, nil
 }
 
 // emptied reports whether the directory has a secret, but no snapshot, as from the
@@ -160,8 +168,12 @@ func (m *MemoryStore) emptied() bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// Secret implements Store.
-func (m *MemoryStore) Secret() (secret [16]byte, err error) {
+// secret returns the secret that was configured, else the directory's own, which no
+// other process must use. Without a directory it is another one each time.
+func (m *MemoryStore) secret(configured *[16]byte) (secret [16]byte, err error) {
+	if configured != nil {
+		return *configured, nil
+	}
 	if m.Volatile {
 		_, err = rand.Read(secret[:])
 		return secret, err

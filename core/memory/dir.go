@@ -19,21 +19,18 @@ const (
 // errNewer is what is wrong with a file of a version to come.
 var errNewer = errors.New("a newer Weir wrote it")
 
-// Kept returns the path of a file in a state directory that has counters, or
-// that cannot be read; "" if there is none.
+// Kept returns the path of a file in a state directory that may have counters; ""
+// if there is none.
 func Kept(dir string) (path string, err error) {
 	path = filepath.Join(dir, SnapshotName)
-	if err := empty(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return path, nil
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return path, err
 	}
 	all, err := segments(dir)
-	for _, n := range all {
-		path := segmentPath(dir, n)
-		if info, err := os.Stat(path); err != nil || info.Size() > int64(segmentHeader+sealSize) {
-			return path, err
-		}
+	if err != nil || len(all) == 0 {
+		return "", err
 	}
-	return "", err
+	return segmentPath(dir, all[0]), nil
 }
 
 // openFile opens a file to read, and returns its size.
@@ -46,26 +43,6 @@ func openFile(path string) (f *os.File, size int64, err error) {
 		return nil, 0, errors.Join(err, f.Close())
 	}
 	return f, info.Size(), nil
-}
-
-// errCounters is a snapshot that has more than a beginning has.
-var errCounters = errors.New("it has counters")
-
-// empty fails unless the snapshot at path is one of a store in which nobody was
-// counted.
-func empty(path string) error {
-	f, size, err := openFile(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return readSnapshot(f, size, func(uint32) {}, func(kind byte, d *decoder) error {
-		switch d.b = nil; kind {
-		case sectionJournal, sectionPart, sectionClock, sectionLimits:
-			return nil
-		}
-		return errCounters
-	})
 }
 
 // makeDir makes the state directory, if it is not there, and waits until it is

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ type loader struct {
 	store   *Store
 	version uint32 // of the snapshot; 0 if there is none
 	shards  int    // that the store had which wrote it
+	mark    uint64 // 0 is none
 	origin  origin
 	numbers []uint64 // the limits' IDs by the snapshot's numbers
 	parts   partNumbers
@@ -85,6 +87,8 @@ func (l *loader) reader(kind byte) func(*decoder) error {
 	switch kind {
 	case sectionJournal:
 		return l.head
+	case sectionMark:
+		return l.owner
 	case sectionPart:
 		return l.begin
 	case sectionClock:
@@ -118,6 +122,25 @@ func (l *loader) head(d *decoder) error {
 	}
 	l.shards = int(shards)
 	l.parts.shards = make([]uint64, l.shards)
+	return nil
+}
+
+// errMark is a snapshot of another Options.Mark.
+var errMark = errors.New("its counters were made with another secret")
+
+func (l *loader) owner(d *decoder) error {
+	l.mark = d.word()
+	return nil
+}
+
+// match checks that the counters were made with the store's secret. Without a mark
+// they may be anybody's.
+func (l *loader) match() error {
+	own := &l.store.mark
+	if l.mark != 0 && *own != 0 && l.mark != *own {
+		return errMark
+	}
+	*own = cmp.Or(*own, l.mark)
 	return nil
 }
 

@@ -20,8 +20,6 @@ const (
 	recordHead  = 6
 	recordTail  = 5
 	recordFrame = recordHead + recordTail
-	// sealSize is that of a record that only says that a segment is complete.
-	sealSize = recordFrame + 3
 )
 
 // What readRecord says of bytes that are not a record.

@@ -72,6 +72,7 @@ func (s *Store) newest() uint64 {
 func (s *Store) encode(w *snapshotWriter, from origin) error {
 	now := s.present()
 	w.head(len(s.shards), from)
+	w.mark(s.mark)
 	var all seen
 	for i := range s.shards {
 		all.join(s.encodeShard(w, i, now))

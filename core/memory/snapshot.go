@@ -15,7 +15,7 @@ import (
 // appendix B.4).
 const (
 	snapshotMagic   = "WEIRSNAP"
-	snapshotVersion = 3
+	snapshotVersion = 4
 	oldestSnapshot  = 2
 	headerSize      = len(snapshotMagic) + 8
 	frameSize       = 5
@@ -36,6 +36,7 @@ const (
 	sectionResets
 	sectionJournal
 	sectionPart
+	sectionMark
 )
 
 // The parts of the store that are no shards.
@@ -45,7 +46,7 @@ const (
 )
 
 var sectionNames = [...]string{
-	"none", "end", "clock", "limits", "cells", "leases", "overrides", "settled", "reserved", "resets", "journal", "part",
+	"none", "end", "clock", "limits", "cells", "leases", "overrides", "settled", "reserved", "resets", "journal", "part", "mark",
 }
 
 func sectionName(kind byte) string {
@@ -86,6 +87,14 @@ func (w *snapshotWriter) head(shards int, from origin) {
 	w.uint(from.segment)
 	w.bool(from.complete)
 	w.flush(sectionJournal)
+}
+
+// mark says whose the counters are.
+func (w *snapshotWriter) mark(m uint64) {
+	if m != 0 {
+		w.word(m)
+		w.flush(sectionMark)
+	}
 }
 
 // part begins a part of the store, which has all records about it up to newest.

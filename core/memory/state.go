@@ -27,7 +27,9 @@ func (s *Store) load() error {
 		return explain(err)
 	}
 	l := newLoader(s)
-	if err = l.read(); err != nil {
+	if err = s.sign(); err != nil {
+		err = fmt.Errorf("state directory: %w", explain(err))
+	} else if err = l.read(); err != nil {
 		err = distrust(s.dir, err)
 	} else if s.inherit(); s.options.Durability != None {
 		err = s.startJournal(l)
@@ -39,6 +41,14 @@ func (s *Store) load() error {
 	}
 	s.lock = lock
 	return nil
+}
+
+// sign learns the mark of the store's counters.
+func (s *Store) sign() (err error) {
+	if s.options.Mark != nil {
+		s.mark, err = s.options.Mark()
+	}
+	return err
 }
 
 // relock locks the directory that is in the place of the one that was locked, if
@@ -70,7 +80,11 @@ func (s *Store) inherit() {
 // read reads the snapshot, and the journal that follows it.
 func (l *loader) read() error {
 	path := filepath.Join(l.store.dir, SnapshotName)
-	if err := l.file(path); err != nil {
+	err := l.file(path)
+	if err == nil {
+		err = l.match()
+	}
+	if err != nil {
 		return fmt.Errorf("snapshot %s: %w", path, err)
 	}
 	if err := l.replay(l.store.dir); err != nil {
@@ -155,7 +169,7 @@ func (s *Store) beginJournal(l *loader, j *journal) (err error) {
 // Only the head is written anew, in its place: that is a part of a sector.
 func (l *loader) anchor(number uint64) error {
 	switch {
-	case l.version < snapshotVersion:
+	case l.version < snapshotVersion, l.mark != l.store.mark:
 		return l.store.save(origin{segment: number}, nil)
 	case !l.origin.complete:
 		return nil
@@ -205,7 +219,7 @@ func (s *Store) note(on bool) {
 
 // clear empties a store that nobody uses.
 func (s *Store) clear() {
-	s.saved, s.at = seen{}, position{}
+	s.saved, s.at, s.mark = seen{}, position{}, 0
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.cells, sh.overrides, sh.resets, sh.seen, sh.peak = nil, nil, nil, seen{}, 0
@@ -225,6 +239,8 @@ func distrust(dir string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: the user that Weir runs as must own what is in %s", err, dir)
+	case errors.Is(err, errMark):
+		return fmt.Errorf("%w: nobody would find theirs; go back to that secret, or %s", err, remedy)
 	case errors.Is(err, errNewer):
 		return fmt.Errorf("%w; start that version to go on with its counters, or %s", err, remedy)
 	}

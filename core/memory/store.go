@@ -21,6 +21,10 @@ type Options struct {
 	// Shards is the number of locks, rounded up to a power of two, from 1 to
 	// 64; 0 means 64.
 	Shards int
+	// Mark returns a mark of the secret that scopes are hashed with; 0 is none. It
+	// is called once Dir is locked, before the counters there are read: those with
+	// another mark are nobody's, and then the store does not open. nil is no mark.
+	Mark func() (uint64, error)
 	// Durability says what of Dir outlives which end of the process.
 	Durability Durability
 	// Interval is what may be lost where Durability is Interval; 0 means a
@@ -77,6 +81,7 @@ type Store struct {
 	mu      sync.Mutex // guards opening and closing, and what follows
 	err     error      // why opening failed
 	saved   seen
+	mark    uint64   // of the counters that are kept; 0 is none
 	at      position // of the journal, where it was read to
 	lock    *dirLock
 	sweeper *sweeper
