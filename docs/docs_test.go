@@ -253,6 +253,8 @@ func wrap(marker, text string) (string, error) {
 		return text, nil
 	case "site":
 		return ":8080 {\n" + text + "}\n", nil
+	case "door": // whose files are Weir's
+		return wrap("global", regexp.MustCompile(`(?m)^\ttls [^}]*\}\n`).ReplaceAllString(text, ""))
 	case "global":
 		return "{\nweir {\n" + text + "}\n}\n", nil
 	case "policy":
