@@ -81,6 +81,10 @@ var usageGrammar = grammar[core.UsageConfig]{
 func (p *parser) usage(policy *core.PolicyConfig, at string, d *directive) {
 	at = fmt.Sprintf("%s.usage[%d]", at, len(policy.Usage))
 	last := len(d.args) - 1
+	if t := d.args[last]; !t.Quoted() && strings.HasPrefix(t.Text, "/") {
+		p.errorf(t, "expected %q, got %q", "usage [METHOD...] PATH... BODY", d.spoken())
+		return
+	}
 	m := p.requests(d.args[:last], at, d)
 	for _, l := range m.Limits {
 		p.errorf(d.name, "%q is neither a METHOD in upper case nor a /path", clip(l))

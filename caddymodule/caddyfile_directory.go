@@ -43,6 +43,9 @@ func (i *InlineDirectory) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if !p.counts(&dir, "directory inline { ... }", 0, 0, true) {
 		return p.err()
 	}
+	if len(dir.block) == 0 {
+		p.errorf(dir.name, "expected lines of %q in a block, got none", inlineSyntax)
+	}
 	i.Subjects = make(directory.Subjects, len(dir.block))
 	for j := range dir.block {
 		p.inlineSubject(i.Subjects, &dir.block[j])
@@ -55,16 +58,20 @@ func (i *InlineDirectory) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return p.err()
 }
 
+const inlineSyntax = "CREDENTIAL id ID [plan PLAN] [ATTRIBUTE VALUE]..."
+
 // inlineSubject reads one credential. It is secret: messages don't repeat it.
 func (p *parser) inlineSubject(subjects directory.Subjects, d *directive) {
-	const syntax = "CREDENTIAL id ID [plan PLAN] [ATTRIBUTE VALUE]..."
 	_, twice := subjects[d.name.Text]
 	switch {
 	case len(d.args) < 2 || len(d.args)%2 != 0 || d.args[0].Text != "id":
-		p.errorf(d.name, "expected %q, got %d words after the credential", syntax, len(d.args))
+		p.errorf(d.name, "expected %q, got %d words after the credential", inlineSyntax, len(d.args))
 		return
 	case d.braced():
 		p.errorf(d.open, "a subject has no block")
+		return
+	case d.name.Text == "":
+		p.errorf(d.name, "the credential is empty")
 		return
 	case twice:
 		p.errorf(d.name, "the credential is repeated")
@@ -88,7 +95,10 @@ func (p *parser) inlineAttribute(subject *directory.Record, name, value caddyfil
 		repeated, subject.Plan = subject.Plan != "", text
 	default:
 		repeated = !subject.Attributes.Get(name.Text).IsZero()
-		subject.Attributes = append(subject.Attributes, core.Attribute{Name: name.Text, Value: core.ParseValue(text)})
+		subject.Attributes = append(subject.Attributes, core.Attribute{Name: name.Text, Value: p.value(value)})
+	}
+	if !core.ValidAttributeName(name.Text) {
+		p.errorf(name, "%q: the name of an attribute has letters, digits, _ and -, at most 64", clip(name.Text))
 	}
 	if repeated {
 		p.errorf(name, "%q is repeated", clip(name.Text))

@@ -1,6 +1,9 @@
 package caddymodule
 
 import (
+	"errors"
+	"strconv"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/weirhq/weir/core"
@@ -134,6 +137,31 @@ func (p *parser) duration(t caddyfile.Token, path string) core.Duration {
 		p.errorf(t, "%w", err)
 	}
 	return d
+}
+
+// lasting reads a duration above 0: to have none is to leave it out.
+func (p *parser) lasting(t caddyfile.Token, path string) core.Duration {
+	before := len(p.mistakes)
+	d := p.duration(t, path)
+	if d == 0 && len(p.mistakes) == before {
+		p.errorf(t, "%q is not above 0", clip(t.Text))
+	}
+	return d
+}
+
+// value reads an attribute's value. A number that is none of ours is no text.
+func (p *parser) value(t caddyfile.Token) core.Value {
+	v := core.ParseValue(t.Text)
+	if _, err := strconv.ParseFloat(t.Text, 64); v.IsText() && !t.Quoted() && consists(t.Text, isNumeral) &&
+		(err == nil || errors.Is(err, strconv.ErrRange)) {
+		p.errorf(t, "%q is not a number up to %d with at most six decimals", clip(t.Text), core.MaxAmount)
+	}
+	return v
+}
+
+// isNumeral tells the bytes of numbers.
+func isNumeral(c byte) bool {
+	return c >= '0' && c <= '9' || c == '.' || c == '-' || c == '+' || c == 'e' || c == 'E'
 }
 
 // amount reads an amount from the words of its text form.

@@ -48,11 +48,11 @@ func (p *parser) max(c *core.LimitConfig, at string, d *directive) {
 }
 
 func (p *parser) ttl(c *core.LimitConfig, at string, d *directive) {
-	c.TTL = p.duration(d.args[0], at+".ttl")
+	c.TTL = p.lasting(d.args[0], at+".ttl")
 }
 
 func (p *parser) retry(c *core.LimitConfig, at string, d *directive) {
-	c.Retry = p.duration(d.args[0], at+".retry")
+	c.Retry = p.lasting(d.args[0], at+".retry")
 }
 
 func (p *parser) limitShadow(c *core.LimitConfig, at string, d *directive) {

@@ -104,7 +104,7 @@ func (p *parser) plan(plans map[string]map[string]core.Value, at string, columns
 		if t.Text == "" {
 			p.errorf(t, "the value of %q is empty", clip(column))
 		}
-		plans[name][column] = core.ParseValue(t.Text)
+		plans[name][column] = p.value(t)
 	}
 }
 

@@ -135,7 +135,7 @@ var wrongLimits = []wrong{
 	{
 		"cost word",
 		inLimit("rolling 1m\nmax 1\ncost setled"),
-		[]string{`Caddyfile:8: "setled" is not a cost: a whole number, an attribute such as {json.images.length}, or settled`},
+		[]string{`Caddyfile:8: "setled" is not a cost: a whole number, an attribute such as {json.images.length}, or settled; did you mean "settled"?`},
 	},
 	{
 		"cost min",

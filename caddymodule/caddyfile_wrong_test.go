@@ -30,7 +30,7 @@ type wrong struct {
 
 // TestCaddyfileWrong adapts Caddyfiles with mistakes in them.
 func TestCaddyfileWrong(t *testing.T) {
-	for _, tt := range slices.Concat(wrongOptions, wrongPolicies, wrongLimits, wrongSites) {
+	for _, tt := range slices.Concat(wrongOptions, wrongPolicies, wrongLimits, wrongSites, wrongWords) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := adapt(tt.config)
 			if err == nil {
@@ -195,7 +195,7 @@ var wrongOptions = []wrong{
 	{
 		"directory inline attribute name",
 		inOption("directory inline {\n\tsk_live id a b.c 1\n}"),
-		[]string{`Caddyfile:3: of "a": the name of an attribute has letters, digits, _ and -, at most 64`},
+		[]string{`Caddyfile:4: "b.c": the name of an attribute has letters, digits, _ and -, at most 64`},
 	},
 	{
 		"directory inline without a value",

@@ -78,7 +78,11 @@ func ParseAmount(s string) (Amount, error) {
 func parseCap(s string) (Value, error) {
 	v := ParseValue(s)
 	if n, ok := v.amount(Million); !ok || strings.HasPrefix(s, "-") {
-		return Value{}, fmt.Errorf("%q is not a number from 0 to %d, unlimited, or {subject.ATTRIBUTE}", Clip(s), MaxAmount)
+		hint := ""
+		if Nearest(s, []string{"unlimited"}) != "" {
+			hint = `; did you mean "unlimited"?`
+		}
+		return Value{}, fmt.Errorf("%q is not a number from 0 to %d, unlimited, or {subject.ATTRIBUTE}%s", Clip(s), MaxAmount, hint)
 	} else if n < 0 {
 		return Value{}, fmt.Errorf("%q is too large", Clip(s))
 	}
@@ -89,10 +93,17 @@ func parseCap(s string) (Value, error) {
 func subjectAttribute(ref string) (string, error) {
 	name, ok := strings.CutPrefix(ref, "{subject.")
 	name, closed := strings.CutSuffix(name, "}")
-	if !ok || !closed || !ValidAttributeName(name) {
+	switch {
+	case ok && closed && ValidAttributeName(name):
+		return name, nil
+	case strings.ContainsAny(ref, " \t"):
+		return "", fmt.Errorf("%q is not {subject.ATTRIBUTE} [* FACTOR] [else N]", Clip(ref))
+	}
+	name = strings.TrimSuffix(ref[strings.LastIndexAny(ref, "{.")+1:], "}")
+	if strings.HasPrefix(ref, "{http.") || !ValidAttributeName(name) {
 		return "", fmt.Errorf("%q is not {subject.ATTRIBUTE}", Clip(ref))
 	}
-	return name, nil
+	return "", fmt.Errorf("%q is not {subject.ATTRIBUTE}; did you mean {subject.%s}?", Clip(ref), Clip(name))
 }
 
 // String returns the amount's text form.

@@ -162,6 +162,11 @@ func (k *compiler) usages(path string, p *Policy) {
 		if c.Body == "" {
 			k.errorf(at+".body", "a usage answer needs a body")
 		}
+		if slices.ContainsFunc(p.Config.Usage[:i], func(o UsageConfig) bool {
+			return slices.Equal(o.Methods, c.Methods) && slices.Equal(o.Paths, c.Paths)
+		}) {
+			k.errorf(at, "another usage answers these requests already")
+		}
 		lk := &limitCompiler{compiler: k, policy: p, path: at}
 		p.usage = append(p.usage, lk.rule(at, &MatchConfig{Methods: c.Methods, Paths: c.Paths}))
 	}
@@ -184,6 +189,11 @@ func (k *compiler) subject(path string, c *SubjectConfig, p *Policy) *subjectRul
 		}
 		if source.Scheme != "" {
 			k.oneOf(at+".scheme", source.Scheme, []string{"bearer"})
+		}
+		if err == nil && slices.ContainsFunc(s.sources, func(o credentialSource) bool {
+			return o.ref.Text == ref.Text && o.bearer == (source.Scheme != "")
+		}) {
+			k.errorf(at+".from", "{%s} is repeated", ref.Text)
 		}
 		s.sources = append(s.sources, credentialSource{ref: ref, bearer: source.Scheme != ""})
 	}

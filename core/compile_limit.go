@@ -178,7 +178,11 @@ func (k *limitCompiler) attributeDefault(path string, a Amount) {
 func (k *limitCompiler) numeric(path, attribute string, rows map[string]map[string]Value) {
 	for _, name := range sortedKeys(rows) {
 		if v := rows[name][attribute]; v.IsText() {
-			k.errorf(path, "plan %q has the text %q for %q, which must be a number or unlimited", name, Clip(v.String()), attribute)
+			hint := ""
+			if Nearest(v.String(), []string{"unlimited"}) != "" {
+				hint = `; did you mean "unlimited"?`
+			}
+			k.errorf(path, "plan %q has the text %q for %q, which must be a number or unlimited%s", name, Clip(v.String()), attribute, hint)
 		}
 	}
 }
@@ -223,6 +227,8 @@ func (k *limitCompiler) scope(c *LimitConfig) scopeRule {
 			k.fail(fmt.Sprintf("%s[%d]", at, i), err)
 		case ref.Kind == RefJSON:
 			k.errorf(fmt.Sprintf("%s[%d]", at, i), "%s: a limit cannot count by what is in the body", p)
+		case slices.ContainsFunc(s.refs, func(r Ref) bool { return r.Text == ref.Text }):
+			k.errorf(fmt.Sprintf("%s[%d]", at, i), "{%s} is repeated", ref.Text)
 		}
 		s.refs = append(s.refs, ref)
 	}
@@ -297,6 +303,12 @@ func (k *compiler) pathPattern(path, pattern string) string {
 		k.errorf(path, "%q is not a path: it starts with a slash, or is *", Clip(pattern))
 	case strings.ContainsAny(pattern, "?#%{} \t\r\n"):
 		k.errorf(path, "%q: a path pattern is decoded, and has no query, fragment or placeholder", Clip(pattern))
+	case strings.Contains(pattern, "/:"):
+		k.errorf(path, "%q: a * is any part of a segment, as in /users/*/files; there are no names for it", Clip(pattern))
+	case strings.Contains(pattern, ",/") || strings.HasSuffix(pattern, ","):
+		k.errorf(path, "%q: paths have spaces between them, no commas", Clip(pattern))
+	case strings.ContainsAny(pattern, "[]|^"):
+		k.errorf(path, "%q: a path pattern has * and nothing else that is special", Clip(pattern))
 	case NormalizePath(pattern) != strings.ToLower(pattern):
 		k.errorf(path, "%q can match nothing: paths are matched without doubled slashes and dot segments, as %q", Clip(pattern), NormalizePath(pattern))
 	}

@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -85,11 +86,20 @@ func ParseRef(s string) (Ref, error) {
 			return Ref{}, fmt.Errorf("%q names no %s", Clip(s), strings.TrimSuffix(p.short, "."))
 		}
 		if ok && p.kind == RefJSON {
+			if err := checkBodyPath(s, name); err != nil {
+				return Ref{}, err
+			}
 			return Ref{Kind: p.kind, Name: name, Text: p.short + name, path: bodyPath(name)}, nil
 		}
 		if ok {
 			return Ref{Kind: p.kind, Name: name, Text: p.short + name}, nil
 		}
+	}
+	switch {
+	case strings.HasPrefix(body, "subject."):
+		return Ref{}, fmt.Errorf("%q is of the subject, and may stand in a max; expected an attribute of the request, such as {header.X-API-Key} or {client_ip}", Clip(s))
+	case strings.HasPrefix(body, "http.request.body"):
+		return Ref{}, fmt.Errorf("%q has no bound; what a cost may read of a body is {json.PATH}", Clip(s))
 	}
 	if meant := mistyped(body); meant != "" {
 		return Ref{}, fmt.Errorf("unknown attribute %q; did you mean {%s}?", Clip(s), Clip(meant))
@@ -118,11 +128,22 @@ func mistyped(body string) string {
 			return n.short
 		}
 	}
-	word, name, dotted := strings.Cut(body, ".")
+	word, name, dotted := strings.Cut(strings.TrimPrefix(body, "http.request."), ".")
+	if dotted && word == "body" {
+		return "json." + name
+	}
 	for _, p := range refPrefixes {
-		if short := strings.TrimSuffix(p.short, "."); dotted && len(short) > 4 && editDistance(word, short) == 1 {
+		if short := strings.TrimSuffix(p.short, "."); dotted && editDistance(word, short) == 1 {
 			return p.short + name
 		}
 	}
 	return ""
+}
+
+// checkBodyPath refuses what looks like a path in a body, and would find nothing.
+func checkBodyPath(s, name string) error {
+	if strings.ContainsAny(name, "[]") || slices.Contains(bodyPath(name), "") {
+		return fmt.Errorf("%q: a path has names with dots between them, such as {json.images.length}, and no indexes", Clip(s))
+	}
+	return nil
 }

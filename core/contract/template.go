@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"mime"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -105,6 +106,7 @@ func (k *compiler) parse(path, template string, b *body, s scope) {
 	const open = "{weir."
 	for {
 		before, rest, found := strings.Cut(template, open)
+		k.bare(path, before)
 		if before != "" {
 			b.segments = append(b.segments, segment{literal: before})
 		}
@@ -128,6 +130,21 @@ func (k *compiler) parse(path, template string, b *body, s scope) {
 			b.limits = append(b.limits, p.limit)
 		}
 		b.segments = append(b.segments, segment{place: p})
+	}
+}
+
+// bareForm is what a placeholder looks like that lacks its prefix, or has another
+// spelling.
+var bareForm = regexp.MustCompile(`\{\s*(?i:weir\.)?([\w.-]+)\s*\}`)
+
+// bare refuses literal text that was meant for a placeholder, and would reach
+// clients as it stands.
+func (k *compiler) bare(path, literal string) {
+	for _, m := range bareForm.FindAllStringSubmatch(literal, -1) {
+		meant := strings.ToLower(m[1])
+		if _, err := parsePlaceholder("weir." + meant); err == nil {
+			k.fail(path, "%s would be sent as it stands; did you mean \"{weir.%s}\"?", core.Clip(m[0]), core.Clip(meant))
+		}
 	}
 }
 
@@ -189,6 +206,15 @@ func endsInString(s string, inString bool) bool {
 	return inString
 }
 
+// notMeant says what to do about a body that was not meant to be JSON, if it
+// begins unlike any.
+func notMeant(b *body) string {
+	if first := b.segments[0].literal; b.contentType != jsonType || first == "" || strings.ContainsAny(first[:1], "{[\"") {
+		return ""
+	}
+	return "; a body of another sort needs a type, such as text/plain"
+}
+
 // checkJSON checks that the template is JSON whatever its placeholders become:
 // null can stand only where any value can, and a tilde in a string only where
 // any text can, not in the middle of an escape.
@@ -206,6 +232,6 @@ func (k *compiler) checkJSON(path string, b *body) {
 	}
 	var v any
 	if err := json.Unmarshal([]byte(sample.String()), &v); err != nil {
-		k.fail(path, "is no JSON once its placeholders are filled in: %w", err)
+		k.fail(path, "is no JSON once its placeholders are filled in: %w%s", err, notMeant(b))
 	}
 }

@@ -259,6 +259,7 @@ func TestFileMistakes(t *testing.T) {
 		{`[]`, `1:1: expected an object such as {"subjects": {}}`},
 		{`{}`, `1:2: expected a member "subjects"`},
 		{"{\n \"" + secret + "\":{}}", `2:2: expected one member, "subjects"`},
+		{"{\"subjects\":\n{\"a\xe9\":{\"id\":\"b\"}}}", "2:4: this is no UTF-8"},
 		{`{"subjects":{},"subjects":{}}`, `1:16: expected one member, "subjects"`},
 		{`{"subjects":["` + secret + `"]}`, "1:13: expected an object of credentials and subjects"},
 		{`{"subjects":{"":{"id":"a"}}}`, "1:14: subject 1: the credential is empty"},

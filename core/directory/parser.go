@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/weirhq/weir/core"
 )
@@ -47,6 +48,12 @@ func parseAll(data []byte, read func(*parser) error) error {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	p := &parser{data: data, dec: json.NewDecoder(bytes.NewReader(data))}
 	p.dec.UseNumber()
+	if !utf8.Valid(data) { // of which two credentials or ids might read alike
+		for r, n := utf8.DecodeRune(data); r != utf8.RuneError || n > 1; r, n = utf8.DecodeRune(data[p.at:]) {
+			p.at += n
+		}
+		return p.fail(errors.New("this is no UTF-8"))
+	}
 	var syntax *json.SyntaxError
 	if err := json.Unmarshal(data, new(json.RawMessage)); errors.As(err, &syntax) {
 		p.at = max(0, int(syntax.Offset)-1)
