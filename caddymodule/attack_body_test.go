@@ -49,6 +49,11 @@ func flateOf(text string) string {
 	})
 }
 
+// wrongChecksum is a gzip file of one member, whose checksum is wrong.
+func wrongChecksum(file string) string {
+	return file[:len(file)-8] + "\x01\x02\x03\x04" + file[len(file)-4:]
+}
+
 // imagesOf is a body of n images.
 func imagesOf(n int) string { return `{"images":[0` + strings.Repeat(",0", n-1) + `]}` }
 
@@ -74,6 +79,11 @@ func TestAttackCompressedBody(t *testing.T) {
 		{"gzip", "gzip", gzipOf(plain), 200, all},
 		{"gzip by its old name", "X-GZIP", gzipOf(plain), 200, all},
 		{"gzip, two members", "gzip", gzipOf(plain[:50]) + gzipOf(plain[50:]), 200, all},
+		{"gzip, zeros between two members", "gzip", gzipOf(plain[:50]) + "\x00\x00" + gzipOf(plain[50:]), 200, all},
+		{"gzip, a wrong checksum before the second", "gzip", wrongChecksum(gzipOf(plain[:50])) + gzipOf(plain[50:]), 200, all},
+		{"gzip, zeros behind it", "gzip", gzipOf(plain) + strings.Repeat("\x00", 512), 200, all},
+		{"zlib by the name of gzip", "gzip", zlibOf(plain), 200, all},
+		{"gzip by the name of deflate", "deflate", gzipOf(plain), 200, all},
 		{"gzip, the images in the first member", "gzip", gzipOf(plain) + gzipOf("x"), 200, all},
 		{"gzip, cut in its checksum", "gzip", gzipOf(plain)[:len(gzipOf(plain))-8], 200, all},
 		{"gzip in name only", "gzip", plain, 200, all},
@@ -86,6 +96,7 @@ func TestAttackCompressedBody(t *testing.T) {
 		{"neither gzip nor JSON", "gzip", "nothing", 200, 1},
 		{"more than there may be", "gzip", gzipOf(imagesOf(101)), 429, 0},
 		{"a bomb", "gzip", gzipOf(bomb), 413, 0},
+		{"a bomb in the second member", "gzip", gzipOf("x") + gzipOf(bomb), 413, 0},
 		{"a bomb in deflate", "deflate", zlibOf(bomb), 413, 0},
 		{"brotli", "br", plain, 415, 0},
 		{"zstd", "zstd", plain, 415, 0},

@@ -31,6 +31,7 @@ func TestAttackPathsAroundMatch(t *testing.T) {
 		"/v1/jobs", "/v1/jobs?x=/v1/other", "/V1/JOBS", "//v1//jobs", "/v1/./jobs", "/v1/x/../jobs",
 		"/../v1/jobs", "/%76%31/jobs", "/v1%2fjobs", "/v1%2Fjobs", "/v1/%6Aobs", "/v1/x/%2e%2e/jobs", "/v1/x%2f..%2fjobs",
 		"/v1/jobs/.", "/v1/x;y/../jobs",
+		"http:v1/jobs", "x:V1//jobs", "http:v1%2fjobs",
 		"http://%s/v1/jobs", "http://%s//v1/jobs", "HTTP://%s/v1/x/../jobs",
 	} {
 		if strings.Contains(target, "://%s") {
@@ -177,6 +178,49 @@ func TestAttackRepeatedCredentials(t *testing.T) {
 		if e := g.do("GET", test.path, test.lines...); e.status != test.status {
 			t.Errorf("%d: %s %.60q: status %d, want %d", i, test.path, test.lines, e.status, test.status)
 		}
+	}
+}
+
+// TestAttackRemovedCredentials: a credential that the client has the proxy remove on
+// the way, so that the origin takes the next one, is none.
+func TestAttackRemovedCredentials(t *testing.T) {
+	reached := 0
+	up := origin(t, func(http.ResponseWriter, *http.Request) { reached++ })
+	g := start(t, `weir {
+		store memory volatile
+		policy api {
+			subject {header.X-API-Key} {
+				or {cookie.key}
+				or {header.Authorization} bearer
+			}
+			limit requests {
+				rolling 60s
+				max 1
+			}
+		}
+	}`, "weir api\nreverse_proxy "+up)
+	send := func(lines string) string {
+		answer := g.raw(fmt.Sprintf("GET / HTTP/1.1\nHost: %s\nAuthorization: Bearer real\n%sConnection: close\n\n", g.site, lines))
+		status, _, _ := strings.Cut(strings.TrimPrefix(answer, "HTTP/1.1 "), " ")
+		return status
+	}
+	if status := send(""); status != "200" {
+		t.Fatalf("status %s, want 200", status)
+	}
+	for lines, want := range map[string]string{
+		"X-API-Key: made-up-1\nConnection: X-API-Key\n":         "401",
+		"X-API-Key: made-up-2\nConnection: a,,\tx-api-key ,b\n": "401",
+		"Cookie: key=made-up-3\nConnection: cookie\n":           "401",
+		"Connection: Authorization\n":                           "401",
+		"Connection: X-API-Key, Cookie\n":                       "429",
+		"Connection: Authorization-2\n":                         "429",
+	} {
+		if status := send(lines); status != want {
+			t.Errorf("%q: status %s, want %s", lines, status, want)
+		}
+	}
+	if reached != 1 {
+		t.Errorf("%d requests reached the origin, want 1", reached)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -95,18 +96,51 @@ func (c coding) readings(data []byte, limit int64) (all [][]byte, err error) {
 }
 
 // decoders returns the decoders of the coding. That of deflate is zlib's format,
-// but some take it for the bare one (RFC 9110, section 8.4.1.2).
-func (c coding) decoders() []func(io.Reader) (io.Reader, error) {
-	switch c {
-	case gzipped:
-		return []func(io.Reader) (io.Reader, error){
-			func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) },
-		}
-	case deflated:
-		return []func(io.Reader) (io.Reader, error){
-			func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) },
-			func(r io.Reader) (io.Reader, error) { return flate.NewReader(r), nil },
+// but some take it for the bare one (RFC 9110, section 8.4.1.2), and some tell it
+// from gzip by its first bytes, whatever the coding is called.
+func (c coding) decoders() []func(*bytes.Reader) (io.Reader, error) {
+	if c == identity {
+		return nil
+	}
+	return []func(*bytes.Reader) (io.Reader, error){
+		func(r *bytes.Reader) (io.Reader, error) { return newMembers(r) },
+		func(r *bytes.Reader) (io.Reader, error) { return zlib.NewReader(r) },
+		func(r *bytes.Reader) (io.Reader, error) { return flate.NewReader(r), nil },
+	}
+}
+
+// members reads the members of a gzip file one after the other (RFC 1952, section
+// 2.2), also where zeros are between them, which some decoders (Python's) skip,
+// and where a checksum is wrong, which decoders find out when they have told what
+// they decoded.
+type members struct {
+	from *bytes.Reader
+	gzip *gzip.Reader
+}
+
+// newMembers returns the reader of a file that has a member.
+func newMembers(r *bytes.Reader) (*members, error) {
+	first, err := gzip.NewReader(r)
+	if err != nil {
+		return nil, err
+	}
+	first.Multistream(false)
+	return &members{r, first}, nil
+}
+
+// Read implements io.Reader.
+func (m *members) Read(p []byte) (int, error) {
+	n, err := m.gzip.Read(p)
+	if !errors.Is(err, io.EOF) && !errors.Is(err, gzip.ErrChecksum) {
+		return n, err
+	}
+	for c := byte(0); c == 0; {
+		if c, err = m.from.ReadByte(); err != nil {
+			return n, err
 		}
 	}
-	return nil
+	_ = m.from.UnreadByte() // it was read just now
+	err = m.gzip.Reset(m.from)
+	m.gzip.Multistream(false)
+	return n, err
 }

@@ -28,6 +28,21 @@ func originalURL(r *http.Request) *url.URL {
 	return r.URL
 }
 
+// originalPath returns the decoded path as the client sent it. A target such as
+// http:v1/jobs, whose path begins with no slash, goes to the origin as v1/jobs, and
+// some origins take that for /v1/jobs.
+func originalPath(r *http.Request) string {
+	u := originalURL(r)
+	if u.Opaque == "" {
+		return u.Path
+	}
+	rootless := u.Opaque
+	if decoded, err := url.PathUnescape(rootless); err == nil {
+		rootless = decoded
+	}
+	return "/" + rootless
+}
+
 // originalMethod returns the method as the client sent it.
 func originalMethod(r *http.Request) string {
 	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok && original.Method != "" {
@@ -60,18 +75,32 @@ func (s *source) Attribute(a *core.Ref) (string, bool) {
 	}
 }
 
-// Several implements core.Source.
+// Several implements core.Source. A header that the client has proxies remove on
+// the way (Connection: RFC 9110, section 7.6.1) is one of those of which nobody
+// knows whether the origin gets it.
 func (s *source) Several(a *core.Ref) bool {
 	switch a.Kind {
 	case core.RefHeader:
-		return len(fieldValues(s.request.Header, a.Name)) > 1
+		return len(fieldValues(s.request.Header, a.Name)) > 1 || s.removable(a.Name)
 	case core.RefQuery:
 		return core.RepeatsParameter(originalURL(s.request).RawQuery, a.Name)
 	case core.RefCookie:
-		return core.RepeatsCookie(fieldValues(s.request.Header, "Cookie"), a.Name)
+		return core.RepeatsCookie(fieldValues(s.request.Header, "Cookie"), a.Name) || s.removable("Cookie")
 	default:
 		return false
 	}
+}
+
+// removable reports whether the request's Connection names the header.
+func (s *source) removable(name string) bool {
+	for _, line := range s.request.Header["Connection"] {
+		for option := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(option), name) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Body implements core.Source.

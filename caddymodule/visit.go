@@ -24,7 +24,7 @@ func newVisit(r *http.Request) *visit {
 	v.source = source{request: r}
 	v.request = core.Request{
 		Method: originalMethod(r),
-		Path:   core.NormalizePath(originalURL(r).Path),
+		Path:   core.NormalizePath(originalPath(r)),
 		Source: &v.source,
 	}
 	return v
