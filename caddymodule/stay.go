@@ -56,10 +56,10 @@ func (s *Stay) End(v *core.Voice) {
 		return
 	}
 	now := s.app.state.clock.Now()
+	if v != nil {
+		s.engine.HearAll(context.Background(), now, s.decisions, v, func(d *core.Decision, h core.Heard) { s.app.heard(s.page, d, h) })
+	}
 	for _, d := range s.decisions {
-		if v != nil {
-			s.app.heard(s.page, d, s.engine.Hear(context.Background(), now, d, v))
-		}
 		s.app.finish(s.engine, s.page, d)
 	}
 	s.decisions = nil

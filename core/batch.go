@@ -1,6 +1,9 @@
 package core
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // DecideAll decides several requests in one step, requests[i] in decisions[i]:
 // all of them are admitted, or none is charged. Where one is refused the others
@@ -42,4 +45,39 @@ func (e *Engine) DecideAll(ctx context.Context, now Instant, p *Policy, requests
 			d.overlook()
 		}
 	}
+}
+
+// HearAll acts on what the origin said in the one response to the requests of
+// decisions, as Hear does for each, but does nothing twice: a cell that several of
+// them have is charged the cost once, whatever they reserved there, and an owner's
+// releases and attributes are heard once. told is called with what became of it
+// in each.
+func (e *Engine) HearAll(ctx context.Context, now Instant, decisions []*Decision, v *Voice, told func(*Decision, Heard)) {
+	for i, d := range decisions {
+		told(d, e.hear(ctx, now, d, v, decisions[:i]))
+	}
+}
+
+// leave takes out of op what decisions before have seen to, whose requests had the
+// same response. What op's charges reserved in their cells is given back.
+func (op *Settle) leave(before []*Decision) {
+	charged := func(c *Charge) bool {
+		return c.Limit.Settled && slices.ContainsFunc(before, func(d *Decision) bool { return d.settles(c) })
+	}
+	if slices.ContainsFunc(before, func(d *Decision) bool { return d.Owner == op.Owner }) {
+		op.Release, op.Set = nil, nil
+	}
+	op.Charges = slices.DeleteFunc(op.Charges, func(c Charge) bool { return !c.Taken && charged(&c) })
+	for i := range op.Charges {
+		if c := &op.Charges[i]; charged(c) {
+			c.Cost += op.Cost // nothing of which is left to be charged
+		}
+	}
+}
+
+// settles reports whether a cost of d's request is charged to c's cell.
+func (d *Decision) settles(c *Charge) bool {
+	return d.Outcome == Admitted && slices.ContainsFunc(d.Charges, func(own Charge) bool {
+		return own.Limit == c.Limit && own.Scope == c.Scope && !own.CheckOnly && (own.Taken || d.store == nil)
+	})
 }

@@ -21,6 +21,11 @@ type Heard struct {
 // Hear acts on what the origin said in response to d's request. Doors call it
 // before the response's headers go out, and again for trailers.
 func (e *Engine) Hear(ctx context.Context, now Instant, d *Decision, v *Voice) Heard {
+	return e.hear(ctx, now, d, v, nil)
+}
+
+// hear is Hear, after those before have heard the same response.
+func (e *Engine) hear(ctx context.Context, now Instant, d *Decision, v *Voice, before []*Decision) Heard {
 	heard := Heard{Invalid: v.Invalid}
 	op := d.settlement(now)
 	op.Release = v.Release
@@ -37,6 +42,7 @@ func (e *Engine) Hear(ctx context.Context, now Instant, d *Decision, v *Voice) H
 	if op.HasCost && !op.settles() {
 		heard.Ignored, op.HasCost = heard.Ignored+1, false
 	}
+	op.leave(before)
 	if !op.HasCost && len(op.Lease)+len(op.Release)+len(op.Set) == 0 {
 		return heard
 	}

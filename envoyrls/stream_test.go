@@ -198,7 +198,8 @@ func TestEndless(t *testing.T) {
 	g.want(over, "api", entries("method", "POST", "path", "/x", "header.x-api-key", "k"))
 }
 
-// TestSeveralDescriptors end together, under one id.
+// TestSeveralDescriptors end together, under one id, and what the origin said is
+// charged once to what they count in.
 func TestSeveralDescriptors(t *testing.T) {
 	g := start(t, slots)
 	plain := entries("method", "POST", "path", "/x", "header.x-api-key", "c")
@@ -208,9 +209,13 @@ func TestSeveralDescriptors(t *testing.T) {
 	g.want(over, "api", post("/x", "b"), post("/x", "a"))
 	g.wantUsed("b", "slots", "1")
 	g.want(ok, "api", done(id, "weir.cost", "7"))
-	g.wantUsed("a", "slots", "0", "budget", "14")
+	g.wantUsed("a", "slots", "0", "budget", "7")
 	g.wantUsed("b", "slots", "0", "budget", "7")
 	g.wantUsed("c", "slots", "0", "budget", "0")
+	id = g.admit(post("/reserved", "a"), post("/reserved", "a"))
+	g.wantUsed("a", "reserved", "20")
+	g.want(ok, "api", done(id, "weir.cost", "4"))
+	g.wantUsed("a", "slots", "0", "reserved", "4", "budget", "11")
 }
 
 // TestCosts: a budget is charged what the origin said, or the hits, once.
