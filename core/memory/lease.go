@@ -2,13 +2,14 @@ package memory
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/weirhq/weir/core"
 )
 
 // A lease is a slot that outlives its response, under the name that the origin
-// gave. Leases of one name in one policy form a list, oldest first.
+// gave.
 type lease struct {
 	name   string
 	book   *book
@@ -18,7 +19,8 @@ type lease struct {
 	ttl    int64  // µs
 	order  uint64 // of leasing
 	index  int    // in the heap
-	next   *lease
+
+	prev, next *lease // of its name: see holders
 }
 
 // byOrder compares leases by when they were leased.
@@ -91,8 +93,8 @@ func (g *ledger) place(b *book, first uint32, with func(*slot)) (any bool) {
 
 // held reports whether owner has a live lease of name in the cell.
 func (b *book) held(name string, owner core.Scope, key cellKey) bool {
-	for l := b.holders[name]; l != nil; l = l.next {
-		if l.owner == owner && l.key == key {
+	for l := range b.holders.of(name, owner) {
+		if l.key == key {
 			return true
 		}
 	}
@@ -119,42 +121,21 @@ func (g *ledger) later(now core.Instant) int64 { return max(now.Steady, g.seen.l
 // restore adds a lease behind the others of its name.
 func (g *ledger) restore(l *lease) {
 	g.expiring.push(l)
-	first := l.book.holders[l.name]
-	if first == nil {
-		l.book.holders[l.name] = l
-		return
-	}
-	for first.next != nil {
-		first = first.next
-	}
-	first.next = l
+	l.book.holders.add(l)
 }
 
 // drop ends a lease.
 func (g *ledger) drop(l *lease) {
 	g.add(l.key, -1)
 	g.expiring.remove(l)
-	first := l.book.holders[l.name]
-	switch {
-	case first != l:
-		for first.next != l {
-			first = first.next
-		}
-		first.next = l.next
-	case l.next != nil:
-		l.book.holders[l.name] = l.next
-	default:
-		delete(l.book.holders, l.name)
-	}
+	l.book.holders.remove(l)
 }
 
 // prolong starts the TTL anew of owner's leases of name.
 func (g *ledger) prolong(now core.Instant, b *book, op *core.Settle, name string, owner core.Scope) (any bool) {
-	for l := b.holders[name]; l != nil; l = l.next {
-		if l.owner == owner {
-			g.extend(now, l, op)
-			any = true
-		}
+	for l := range b.holders.of(name, owner) {
+		g.extend(now, l, op)
+		any = true
 	}
 	return any
 }
@@ -206,7 +187,7 @@ func (g *ledger) release(op *core.Settle) {
 		acted := false
 		if named(name) {
 			b := g.book(op.Policy)
-			if owner, held := b.holder(name, op.Owner); held {
+			if owner, held := b.holders.meant(name, op.Owner); held {
 				g.dropAll(b, name, owner)
 				acted = true
 			} else if b.first != 0 {
@@ -219,27 +200,9 @@ func (g *ledger) release(op *core.Settle) {
 
 // dropAll ends owner's leases of name: one in each cell that it was leased in.
 func (g *ledger) dropAll(b *book, name string, owner core.Scope) {
-	var next *lease
-	for l := b.holders[name]; l != nil; l = next {
-		next = l.next
-		if l.owner == owner {
-			g.discard(l)
-		}
+	for _, l := range slices.Collect(b.holders.of(name, owner)) {
+		g.discard(l)
 	}
-}
-
-// holder returns who is meant by name: owner, or whoever leased it first.
-func (b *book) holder(name string, owner core.Scope) (core.Scope, bool) {
-	first := b.holders[name]
-	if first == nil {
-		return core.Scope{}, false
-	}
-	for l := first; l != nil; l = l.next {
-		if l.owner == owner {
-			return owner, true
-		}
-	}
-	return first.owner, true
 }
 
 // renew starts the TTL anew of the leases of op's names.
@@ -248,7 +211,7 @@ func (g *ledger) renew(now core.Instant, op *core.Settle) {
 		acted := false
 		if named(name) {
 			b := g.book(op.Policy)
-			if owner, held := b.holder(name, op.Owner); held {
+			if owner, held := b.holders.meant(name, op.Owner); held {
 				acted = g.prolong(now, b, op, name, owner)
 			}
 		}

@@ -43,7 +43,7 @@ type ledger struct {
 type book struct {
 	policy      string
 	first, last uint32 // slots in the order in which they were admitted
-	holders     map[string]*lease
+	holders     holders
 	tombs       tombstones
 }
 
@@ -77,7 +77,7 @@ func (g *ledger) expire(n int) int {
 func (g *ledger) book(policy string) *book {
 	b := g.books[policy]
 	if b == nil {
-		b = &book{policy: strings.Clone(policy), holders: make(map[string]*lease)}
+		b = &book{policy: strings.Clone(policy)}
 		g.books[b.policy] = b
 	}
 	return b
