@@ -202,6 +202,7 @@ func (l *loader) clock(d *decoder) error {
 	s.epoch.Store(d.uint())
 	if l.version > 2 {
 		s.at.last = d.uint()
+		l.parts.newest = max(l.parts.newest, s.at.last)
 	}
 	if w := s.saved; outside(w.last) || outside(core.Instant{Wall: w.wall}) {
 		return errClock

@@ -77,18 +77,23 @@ func (r *receipts) reserve(now int64, id core.ID, c *core.Charge, limit uint64) 
 	if _, ok := r.settled.get(id); ok || id == (core.ID{}) {
 		return
 	}
-	kept, _ := r.reserved.get(id)
-	for i := range kept {
-		if kept[i].key.limit == c.Limit.ID {
-			return
-		}
-	}
 	one := reservation{keyOf(c), c.Cost, c.Entry}
-	r.reserved.put(now, id, append(kept, one))
-	if r.notes.on {
+	if r.add(now, id, one) && r.notes.on {
 		r.notes.about(noteReserve, id)
 		r.notes.reservation(limit, &one)
 	}
+}
+
+// add adds what the request id reserved, unless it reserved in that limit before.
+func (r *receipts) add(now int64, id core.ID, one reservation) bool {
+	kept, _ := r.reserved.get(id)
+	for i := range kept {
+		if kept[i].key.limit == one.key.limit {
+			return false
+		}
+	}
+	r.reserved.put(now, id, append(kept, one))
+	return true
 }
 
 // recall makes c, which carries no State, what the request id reserved in its
@@ -175,16 +180,21 @@ func (g *generations[V]) count() int { return len(g.recent) + len(g.old) }
 // turn begins a new generation when the time has come, or when the recent one
 // has as many values as it may. It reports whether anything was there to turn.
 func (g *generations[V]) turn(now int64, most int) bool {
-	had := g.recent != nil || g.old != nil
-	switch age := now - g.since; {
-	case age >= 2*remember:
-		g.recent, g.old = nil, nil
-	case age >= remember || len(g.recent) >= most:
-		g.recent, g.old, g.since = nil, g.recent, now
-	default:
+	if now-g.since < remember && len(g.recent) < most {
 		return false
 	}
+	had := g.recent != nil || g.old != nil
+	g.begin(now)
 	return had
+}
+
+// begin begins a new generation.
+func (g *generations[V]) begin(now int64) {
+	if now-g.since >= 2*remember {
+		g.recent, g.old = nil, nil
+	} else {
+		g.recent, g.old, g.since = nil, g.recent, now
+	}
 }
 
 // restore puts a value into the recent generation (age 0), which began at

@@ -242,9 +242,9 @@ func (p *player) receipt(kind byte, d *decoder) error {
 		switch {
 		case !plays || d.err != nil:
 		case kind == noteTurn:
-			r.settled.turn(now, maxSettled)
+			r.settled.begin(now)
 		default:
-			r.reserved.turn(now, maxReserved)
+			r.reserved.begin(now)
 		}
 		return d.err
 	}
@@ -261,8 +261,7 @@ func (p *player) receipt(kind byte, d *decoder) error {
 			return err
 		}
 		if plays {
-			kept, _ := r.reserved.get(id)
-			r.reserved.put(p.now.Steady, id, append(kept, one))
+			r.add(p.now.Steady, id, one)
 		}
 	case noteDealt:
 		if _, ok := r.settled.get(id); plays && d.err == nil && ok {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -161,44 +160,64 @@ func (s *Store) encodeLedger(w *snapshotWriter) seen {
 	return seen
 }
 
-// encodeReceipts writes both generations of receipts.
+// encodeReceipts writes both generations of receipts as they are now and, where
+// others go on with them meanwhile, some of what comes of later records. These the
+// journal has, too; to play them again changes nothing.
 func (s *Store) encodeReceipts(w *snapshotWriter) {
 	r := &s.receipts
 	r.mu.Lock()
-	newest := s.newest()
-	settled := [2]map[core.ID]bool{maps.Clone(r.settled.recent), maps.Clone(r.settled.old)}
-	reserved := [2]map[core.ID][]reservation{maps.Clone(r.reserved.recent), maps.Clone(r.reserved.old)}
-	since, sinceKept := r.settled.since, r.reserved.since
+	newest, settled, reserved := s.newest(), r.settled, r.reserved
 	r.mu.Unlock()
 	s.encodeLimits(w)
 	w.part(partReceipts, newest, 0)
-	for age, ids := range settled {
-		for id, dealt := range ids {
-			w.generation(age, since, id)
-			w.bool(dealt)
-			w.filled(sectionSettled)
-		}
+	for age, ids := range [...]map[core.ID]bool{settled.recent, settled.old} {
+		encodeIDs(s, w, sectionSettled, ids, func(e *encoder, id core.ID, dealt bool) {
+			e.generation(age, settled.since, id)
+			e.bool(dealt)
+		})
 	}
-	w.flush(sectionSettled)
-	for age, kept := range reserved {
-		for id, all := range kept {
-			w.generation(age, sinceKept, id)
-			w.uint(uint64(len(all)))
-			for i := range all {
-				_, number, _ := s.limits.get(all[i].key.limit)
-				w.reservation(number, &all[i])
+	for age, ids := range [...]map[core.ID][]reservation{reserved.recent, reserved.old} {
+		encodeIDs(s, w, sectionReserved, ids, func(e *encoder, id core.ID, kept []reservation) {
+			e.generation(age, reserved.since, id)
+			e.uint(uint64(len(kept)))
+			for i := range kept {
+				_, number, _ := s.limits.get(kept[i].key.limit)
+				e.reservation(number, &kept[i])
 			}
-			w.filled(sectionReserved)
+		})
+	}
+}
+
+// idsAtOnce is how many IDs are copied while others wait for the receipts.
+const idsAtOnce = 4096
+
+// encodeIDs writes a generation of receipts in sections of kind.
+func encodeIDs[V any](s *Store, w *snapshotWriter, kind byte, ids map[core.ID]V, encode func(*encoder, core.ID, V)) {
+	var e encoder
+	n, mu := 0, &s.receipts.mu
+	flush := func() {
+		s.encodeLimits(w)
+		w.section(kind, e.b)
+		e.b = e.b[:0]
+	}
+	mu.Lock()
+	for id, v := range ids {
+		encode(&e, id, v)
+		if n++; n%idsAtOnce == 0 {
+			mu.Unlock()
+			flush()
+			mu.Lock()
 		}
 	}
-	w.flush(sectionReserved)
+	mu.Unlock()
+	flush()
 }
 
 // generation writes the head of a receipt: its generation's age (0, recent; 1,
 // old), when the recent one began, and the ID.
-func (w *snapshotWriter) generation(age int, since int64, id core.ID) {
-	w.uint(uint64(age))
-	w.int(since)
-	w.word(id.Hi)
-	w.word(id.Lo)
+func (e *encoder) generation(age int, since int64, id core.ID) {
+	e.uint(uint64(age))
+	e.int(since)
+	e.word(id.Hi)
+	e.word(id.Lo)
 }
