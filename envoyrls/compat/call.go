@@ -20,12 +20,12 @@ type ask struct {
 	told      *rls.RateLimitResponse_RateLimit
 	hits      int64 // below 0: given back
 	unlimited bool
-	quota     bool
 	series    *series
 	charge    core.Charge
-	// layer is how many charges of the same cell are before this one.
-	layer int
-	used  int64 // what the cell counts after this charge
+	// layer is how many charges of the same cell are before this one, and place
+	// where it is among its layer's.
+	layer, place int
+	used         int64 // what the cell counts after this charge
 }
 
 // A taken is a step that took an entry. shared: its wildcard stands for all
@@ -42,6 +42,7 @@ type call struct {
 	now     core.Instant
 	asks    []ask
 	layers  []core.Take
+	denied  bool    // by what the charges came to
 	steps   []taken // of the descriptor at hand
 	buf     []byte
 }
@@ -57,7 +58,7 @@ func (c *call) recycle() {
 		clear(charges)
 		c.layers[i] = core.Take{Charges: charges[:0]}
 	}
-	c.service, c.domain = nil, nil
+	c.service, c.domain, c.denied = nil, nil, false
 	c.asks, c.layers, c.steps = c.asks[:0], c.layers[:0], c.steps[:0]
 	if cap(c.buf) <= 1<<12 && cap(c.asks) <= 1<<4 {
 		calls.Put(c)
@@ -112,7 +113,7 @@ func (c *call) apply(a *ask, r *rule) {
 		a.unlimited = true
 		return
 	}
-	a.told, a.quota = r.told, r.quota
+	a.told = r.told
 	limit := int64(r.told.GetRequestsPerUnit())
 	a.charge = core.Charge{Limit: r.limit, Max: limit, Rate: limit, Always: r.always, Quota: r.quota}
 	if r.burst != 0 {
@@ -149,7 +150,7 @@ func (c *call) replace() {
 		for _, name := range c.asks[i].rule.replaces {
 			for j := range c.asks {
 				if a := &c.asks[j]; a.told != nil && a.rule != nil && a.rule.name == name {
-					a.told, a.quota = nil, false
+					a.told = nil
 				}
 			}
 		}
@@ -164,7 +165,7 @@ func (c *call) layer() {
 			continue
 		}
 		for j := range i {
-			if b := &c.asks[j]; b.told != nil && b.charge.Limit.ID == a.charge.Limit.ID && b.charge.Scope == a.charge.Scope {
+			if b := &c.asks[j]; b.told != nil && sameCell(&b.charge, &a.charge) {
 				a.layer++
 			}
 		}
@@ -176,6 +177,7 @@ func (c *call) layer() {
 			c.addLayer()
 		}
 		l := &c.layers[a.layer]
+		a.place = len(l.Charges)
 		l.Charges = append(l.Charges, a.charge)
 	}
 	for i := 1; i < len(c.layers); i++ {
@@ -195,27 +197,35 @@ func (c *call) addLayer() {
 	l.Now, l.Policy = c.now, c.domain.name
 }
 
-// settle hands what became of the charges to their asks, the last first: a cell
-// is told as it is after all of them, and so is what those before left.
+// settle hands what became of the charges to their asks. A cell is told as it is
+// after all of them, and so is what those before left. Who gives hits back is over
+// the limit if what is left is.
 func (c *call) settle() {
-	for i := len(c.asks) - 1; i >= 0; i-- {
+	for i := range c.asks {
 		a := &c.asks[i]
 		if a.told == nil {
 			continue
 		}
-		l := &c.layers[a.layer]
-		last := len(l.Charges) - 1
-		a.charge = l.Charges[last]
-		l.Charges = l.Charges[:last]
-		a.used = a.charge.Used
+		charge := c.charge(a)
+		a.used = charge.Used
 		for j := i + 1; j < len(c.asks); j++ {
 			b := &c.asks[j]
-			if b.told != nil && b.charge.Limit.ID == a.charge.Limit.ID && b.charge.Scope == a.charge.Scope && b.charge.Taken && b.hits > 0 {
+			if b.told == nil || b.hits <= 0 {
+				continue
+			}
+			if after := c.charge(b); after.Taken && sameCell(after, charge) {
 				a.used = max(0, a.used-b.hits)
 			}
 		}
 		if a.hits < 0 {
-			a.charge.Refused = a.used > a.charge.Max
+			charge.Refused = a.used > charge.Max
 		}
+		a.charge = *charge
 	}
+	c.denied = c.layers[0].Denied()
 }
+
+// charge returns a's charge in its layer.
+func (c *call) charge(a *ask) *core.Charge { return &c.layers[a.layer].Charges[a.place] }
+
+func sameCell(a, b *core.Charge) bool { return a.Limit.ID == b.Limit.ID && a.Scope == b.Scope }

@@ -19,49 +19,45 @@ const (
 // A standing is what a reply tells of one descriptor.
 type standing = rls.RateLimitResponse_DescriptorStatus
 
-// A verdict is what the standings come to.
-type verdict struct {
-	refuser *ask // the first that is over its limit and no quota
-	quota   *ask // the first quota that is
+// A summary is what is told of the standings together.
+type summary struct {
+	refuser *ask // the first that is over its limit, quotas last
 	// tightest is the standing that headers tell: the last that refuses, or the
 	// first of those that have least left.
 	tightest *standing
 	least    uint32
-	// quotas, and how many of them are over their limit.
-	quotas, exceeded int
 }
 
 // reply tells what became of the call, and counts it.
 func (c *call) reply(r *rls.RateLimitRequest) *rls.RateLimitResponse {
 	standings := make([]standing, len(c.asks))
 	reply := &rls.RateLimitResponse{OverallCode: ok, Statuses: make([]*standing, len(c.asks))}
-	v := verdict{least: math.MaxUint32}
+	all := summary{least: math.MaxUint32}
 	for i := range c.asks {
 		a := &c.asks[i]
 		reply.Statuses[i] = &standings[i]
 		c.tell(a, &standings[i])
-		v.add(a, &standings[i])
+		all.add(a, &standings[i])
 		if a.told != nil {
 			a.series.count(&a.charge, a.hits, a.used, a.charge.Max)
 		}
 	}
 	s := c.service
-	refuser := v.refuses()
-	if s.Headers && v.tightest != nil {
-		reply.ResponseHeadersToAdd = headers(v.tightest)
+	if s.Headers && all.tightest != nil {
+		reply.ResponseHeadersToAdd = headers(all.tightest)
 	}
 	if s.Metadata {
 		reply.DynamicMetadata = c.metadata(r, reply.GetStatuses())
 	}
 	switch {
-	case refuser != nil && s.ShadowMode:
+	case c.denied && s.ShadowMode:
 		s.metrics.shadowed.Inc()
 		fallthrough
-	case refuser == nil:
+	case !c.denied:
 		s.counting.Decided(c.domain.name, "", true)
 	default:
 		reply.OverallCode = over
-		s.counting.Decided(c.domain.name, refuser.path(), false)
+		s.counting.Decided(c.domain.name, all.refuser.path(), false)
 	}
 	return reply
 }
@@ -113,34 +109,19 @@ func (a *ask) reset(now core.Instant) int64 {
 }
 
 // add adds a standing.
-func (v *verdict) add(a *ask, s *standing) {
-	if s.GetCurrentLimit() != nil && s.GetLimitRemaining() < v.least {
-		v.tightest, v.least = s, s.GetLimitRemaining()
+func (m *summary) add(a *ask, s *standing) {
+	if s.GetCurrentLimit() != nil && s.GetLimitRemaining() < m.least {
+		m.tightest, m.least = s, s.GetLimitRemaining()
 	}
-	if a.quota {
-		v.quotas++
+	if s.GetCode() != over {
+		return
 	}
-	switch {
-	case s.GetCode() != over:
-	case a.quota:
-		if v.exceeded++; v.quota == nil {
-			v.quota = a
-		}
-	default:
-		v.tightest, v.least = s, 0
-		if v.refuser == nil {
-			v.refuser = a
-		}
+	if m.refuser == nil || m.refuser.charge.Quota && !a.charge.Quota {
+		m.refuser = a
 	}
-}
-
-// refuses returns what refuses the call, nil if nothing does: quotas do only if
-// all are over their limit.
-func (v *verdict) refuses() *ask {
-	if v.refuser == nil && v.exceeded == v.quotas {
-		return v.quota
+	if !a.charge.Quota {
+		m.tightest, m.least = s, 0
 	}
-	return v.refuser
 }
 
 // headers tell a standing as envoyproxy/ratelimit does where its
