@@ -61,6 +61,7 @@ type call struct {
 
 func (c *call) Attribute(*core.Ref) (string, bool) { return c.key, true }
 func (c *call) Several(*core.Ref) bool             { return false }
+func (c *call) All(*core.Ref) []string             { return nil }
 func (c *call) Body(int64) ([][]byte, error)       { return nil, core.ErrNoBody }
 
 func timeRate(func() core.Instant) func(string) bool {

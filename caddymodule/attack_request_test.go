@@ -224,6 +224,57 @@ func TestAttackRemovedCredentials(t *testing.T) {
 	}
 }
 
+// TestAttackCostsOfSeveralValues: who sends a cost several times, or in a way that
+// some origins read, pays the most that any of them may take.
+func TestAttackCostsOfSeveralValues(t *testing.T) {
+	g := start(t, `weir {
+		store memory volatile
+		policy api {
+			subject {header.X-API-Key}
+			limit query {
+				cost {query.n} min 1
+				rolling 60s
+				max 1000
+			}
+			limit header {
+				cost {header.X-N} min 1
+				rolling 60s
+				max 1000
+			}
+			limit cookie {
+				cost {cookie.n} min 1
+				rolling 60s
+				max 1000
+			}
+			usage GET /usage <<BODY
+				[{weir.limits.query.used},{weir.limits.header.used},{weir.limits.cookie.used}]
+				BODY
+		}
+	}`, "weir api\nrespond ok")
+	for i, test := range []struct {
+		query string
+		lines []string
+		used  string
+	}{
+		{"", nil, "1,1,1"},
+		{"n=7", []string{"X-N: 8", "Cookie: n=9"}, "7,8,9"},
+		{"n=1&n=70", []string{"X-N: 1", "X-N: 80", "Cookie: n=1; n=90"}, "70,80,90"},
+		{"n=70&n=1", []string{"X-N: 80, 1", "Cookie: n=90", "Cookie: n=1"}, "70,80,90"},
+		{"n=70&%6E=x", []string{"X-N: 80", "X-N: x", `Cookie: n="90"; n=1`}, "70,80,90"},
+		{"n=1;n=70", []string{"X-N:   80  ", "Cookie: n = 90"}, "70,80,90"},
+		{"x=1;n=70", nil, "70,1,1"},
+		{"n=+70", nil, "70,1,1"},
+		{"n=%0970%0a", nil, "70,1,1"},
+		{"n=x&n=-5&N=70", []string{"X-N: -80", "Cookie: N=90"}, "1,1,1"},
+	} {
+		key := fmt.Sprint("X-API-Key: ", i)
+		g.wantStatus(g.do("POST", "/?"+test.query, append(test.lines, key)...), 200)
+		if used := strings.Trim(g.do("GET", "/usage", key).body, "[]\n"); used != test.used {
+			t.Errorf("?%s with %q: charged %s, want %s", test.query, test.lines, used, test.used)
+		}
+	}
+}
+
 // TestAttackHugeHeaders: headers of up to what Caddy takes in all are decided,
 // larger ones and those with control characters are not.
 func TestAttackHugeHeaders(t *testing.T) {

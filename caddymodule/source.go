@@ -91,6 +91,20 @@ func (s *source) Several(a *core.Ref) bool {
 	}
 }
 
+// All implements core.Source.
+func (s *source) All(a *core.Ref) []string {
+	switch a.Kind {
+	case core.RefHeader:
+		return core.ListOf(fieldValues(s.request.Header, a.Name))
+	case core.RefQuery:
+		return core.Parameters(originalURL(s.request).RawQuery, a.Name)
+	case core.RefCookie:
+		return core.Cookies(fieldValues(s.request.Header, "Cookie"), a.Name)
+	default:
+		return nil
+	}
+}
+
 // removable reports whether the request's Connection names the header.
 func (s *source) removable(name string) bool {
 	for _, line := range s.request.Header["Connection"] {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // A cost says what a request is charged by a limit.
@@ -26,10 +27,28 @@ func (c *cost) of(d *Decision) (int64, error) {
 		return c.ofBody(d)
 	}
 	v, _ := d.request.attribute(c.ref)
-	if n, ok := parseCost(v); ok {
-		return max(n, c.min), nil
+	n, ok := parseCost(v)
+	switch c.ref.Kind {
+	case RefHeader, RefQuery, RefCookie:
+		if !ok || d.request.Source.Several(c.ref) {
+			return c.largest(d.request.Source.All(c.ref)), nil
+		}
 	}
-	return c.min, nil
+	if !ok {
+		return c.min, nil
+	}
+	return max(n, c.min), nil
+}
+
+// largest returns the cost where nobody knows which of the values the origin takes.
+func (c *cost) largest(values []string) int64 {
+	cost := c.min
+	for _, v := range values {
+		if n, ok := parseCost(v); ok {
+			cost = max(cost, n)
+		}
+	}
+	return cost
 }
 
 // ofBody returns the cost that the body says: the largest of all its readings.
@@ -53,9 +72,10 @@ func (c *cost) ofBody(d *Decision) (int64, error) {
 	return cost, nil
 }
 
-// parseCost reads a number from 0 and rounds it up to a whole one; ok is false
-// where the text is none.
+// parseCost reads a number from 0, as many decoders do also with white space around
+// it, and rounds it up to a whole one; ok is false where the text is none.
 func parseCost(s string) (n int64, ok bool) {
+	s = strings.TrimSpace(s)
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return min(n, MaxAmount), n >= 0
 	}

@@ -46,6 +46,9 @@ type Source interface {
 	// Several reports whether the request has several values of the attribute:
 	// then nobody knows which of them the origin takes.
 	Several(a *Ref) bool
+	// All returns what whoever gets the request may take for the value of a header,
+	// a query parameter or a cookie, in no order.
+	All(a *Ref) []string
 	// Body returns the request's body, and leaves it readable, as whoever gets it
 	// may read it: as it came and, where it says that it is encoded, decoded. It
 	// answers ErrBodyTooLarge where one of these is longer than limit bytes,

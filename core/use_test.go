@@ -27,6 +27,11 @@ func (w *witness) Several(a *core.Ref) bool {
 	return false
 }
 
+func (w *witness) All(a *core.Ref) []string {
+	w.asked[a.Text] = true
+	return []string{w.value}
+}
+
 func (w *witness) Body(int64) ([][]byte, error) {
 	w.body = true
 	return [][]byte{[]byte(`{"n": 2}`)}, nil

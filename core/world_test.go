@@ -99,6 +99,8 @@ func (f *facts) Attribute(r *core.Ref) (string, bool) {
 
 func (*facts) Several(*core.Ref) bool { return false }
 
+func (f *facts) All(r *core.Ref) []string { return []string{f.values[r.Text]} }
+
 func (f *facts) Body(limit int64) ([][]byte, error) {
 	f.limit = limit
 	if int64(len(f.body)) > limit {

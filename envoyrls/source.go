@@ -81,6 +81,26 @@ func (s *source) Several(a *core.Ref) bool {
 	}
 }
 
+// All implements core.Source: an entry of its own is one value of several, too.
+func (s *source) All(a *core.Ref) []string {
+	switch a.Kind {
+	case core.RefHeader:
+		v, _ := s.header(a.Name)
+		return core.ListOf([]string{v})
+	case core.RefQuery:
+		v, _ := s.entry("query." + a.Name)
+		raw, _ := s.entry("path", ":path")
+		_, query, _ := strings.Cut(raw, "?")
+		return append(core.Parameters(query, a.Name), v)
+	case core.RefCookie:
+		v, _ := s.entry("cookie." + a.Name)
+		line, _ := s.field("header.", "cookie")
+		return append(core.Cookies(strings.Split(line, ","), a.Name), v)
+	default:
+		return nil
+	}
+}
+
 // request returns the request that the descriptor is.
 func (s *source) request() core.Request {
 	return core.Request{Method: s.method(), Path: s.path(), Source: s}

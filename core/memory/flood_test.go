@@ -104,6 +104,7 @@ type flood struct {
 
 func (f *flood) Attribute(*core.Ref) (string, bool) { return string(f.key), true }
 func (f *flood) Several(*core.Ref) bool             { return false }
+func (f *flood) All(*core.Ref) []string             { return nil }
 func (f *flood) Body(int64) ([][]byte, error)       { return nil, core.ErrNoBody }
 
 func (f *flood) ask(key []byte) {

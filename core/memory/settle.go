@@ -1,6 +1,10 @@
 package memory
 
-import "github.com/weirhq/weir/core"
+import (
+	"slices"
+
+	"github.com/weirhq/weir/core"
+)
 
 // settle applies op at now. It requires that op's locks are held.
 func (s *Store) settle(held locks, now core.Instant, op *core.Settle) {
@@ -22,19 +26,49 @@ func (s *Store) settle(held locks, now core.Instant, op *core.Settle) {
 	}
 }
 
+// maxAttributes is how many attributes may be set on one owner.
+const maxAttributes = 256
+
 // set sets attributes of op's owner, who may be a new one if there is room for
 // one.
 func (s *Store) set(op *core.Settle) {
 	sh := &s.shards[s.shardOf(op.Owner)]
-	if _, known := sh.overrides[op.Owner]; !known && s.overrides.Load() >= s.maxCells {
+	old, known := sh.overrides[op.Owner]
+	if !known && s.overrides.Load() >= s.maxCells {
 		op.Ignored += len(op.Set)
 		return
 	}
-	s.overrides.Add(sh.set(op.Owner, op.Set))
+	change := op.Set
+	if len(old)+len(change) > maxAttributes {
+		change = fitting(old, change)
+		op.Ignored += len(op.Set) - len(change)
+	}
+	if len(change) == 0 {
+		return
+	}
+	s.overrides.Add(sh.set(op.Owner, change))
 	if sh.notes.on {
 		sh.notes.b = append(sh.notes.b, noteSet)
-		sh.notes.set(op.Owner, op.Set)
+		sh.notes.set(op.Owner, change)
 	}
+}
+
+// fitting returns what of change leaves an owner of the attributes old with no more
+// than there may be; what is there can always be changed.
+func fitting(old, change core.Attributes) (kept core.Attributes) {
+	added := map[string]bool{}
+	for _, a := range change {
+		here := added[a.Name] || slices.ContainsFunc(old, func(b core.Attribute) bool { return a.Name == b.Name })
+		if !here && !a.Value.IsZero() {
+			if here = len(old)+len(added) < maxAttributes; here {
+				added[a.Name] = true
+			}
+		}
+		if here {
+			kept = append(kept, a)
+		}
+	}
+	return kept
 }
 
 // settleCost corrects what op's settled charges reserved, once per ID.
