@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -103,27 +104,23 @@ func activePage(r *http.Request) (*App, *page, error) {
 
 // readJSON reads the body into v.
 func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAdminBody))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(v)
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAdminBody))
 	var tooLarge *http.MaxBytesError
-	if err == nil {
-		if _, more := decoder.Token(); errors.As(more, &tooLarge) {
-			err = more
-		} else if !errors.Is(more, io.EOF) {
-			err = errors.New("something follows the object")
-		}
-	}
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &tooLarge):
 		return apiError(http.StatusRequestEntityTooLarge, "the body is larger than %d bytes", tooLarge.Limit)
-	case errors.Is(err, io.EOF):
+	case err == nil && len(bytes.TrimSpace(data)) == 0:
 		return apiError(http.StatusBadRequest, "the body is missing")
-	default:
+	case err == nil:
+		err = json.Unmarshal(data, new(json.RawMessage))
+	}
+	if err == nil {
+		err = core.DecodeConfig(data, v)
+	}
+	if err != nil {
 		return apiError(http.StatusBadRequest, "the body is not as expected: %w", err)
 	}
+	return nil
 }
 
 // writeJSON answers with v.

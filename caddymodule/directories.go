@@ -33,6 +33,11 @@ func (*InlineDirectory) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "weir.directories.inline", New: func() caddy.Module { return new(InlineDirectory) }}
 }
 
+// UnmarshalJSON implements json.Unmarshaler: of mistakes it tells where they are.
+func (d *InlineDirectory) UnmarshalJSON(data []byte) error {
+	return core.DecodeConfig(data, &d.InlineConfig)
+}
+
 // Provision implements caddy.Provisioner.
 func (d *InlineDirectory) Provision(caddy.Context) (err error) {
 	d.Inline, err = directory.NewInline(d.InlineConfig)
@@ -50,6 +55,11 @@ type FileDirectory struct {
 // CaddyModule returns the Caddy module information.
 func (*FileDirectory) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "weir.directories.file", New: func() caddy.Module { return new(FileDirectory) }}
+}
+
+// UnmarshalJSON implements json.Unmarshaler: of mistakes it tells where they are.
+func (d *FileDirectory) UnmarshalJSON(data []byte) error {
+	return core.DecodeConfig(data, &d.FileConfig)
 }
 
 // Provision implements caddy.Provisioner.
@@ -79,6 +89,11 @@ type HTTPDirectory struct {
 // CaddyModule returns the Caddy module information.
 func (*HTTPDirectory) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "weir.directories.http", New: func() caddy.Module { return new(HTTPDirectory) }}
+}
+
+// UnmarshalJSON implements json.Unmarshaler: of mistakes it tells where they are.
+func (d *HTTPDirectory) UnmarshalJSON(data []byte) error {
+	return core.DecodeConfig(data, &d.HTTPConfig)
 }
 
 // Provision implements caddy.Provisioner.

@@ -76,6 +76,12 @@ func (*MemoryStore) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "weir.stores.memory", New: func() caddy.Module { return new(MemoryStore) }}
 }
 
+// UnmarshalJSON implements json.Unmarshaler: of mistakes it tells where they are.
+func (m *MemoryStore) UnmarshalJSON(data []byte) error {
+	type plain MemoryStore
+	return core.DecodeConfig(data, (*plain)(m))
+}
+
 // Provision implements caddy.Provisioner.
 func (m *MemoryStore) Provision(caddy.Context) error {
 	if err := m.checkRoom(); err != nil {

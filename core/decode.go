@@ -160,6 +160,8 @@ func (k *compiler) failAt(path string, err error, t reflect.Type) {
 		}
 	case errors.As(err, &mismatch):
 		k.errorf(path, "expected %s, got %s", expectation(t), found(mismatch.Value))
+	case t == reflect.TypeFor[json.Number]():
+		k.errorf(path, "expected a number")
 	default:
 		k.fail(path, err)
 	}
@@ -172,6 +174,8 @@ func expectation(t reflect.Type) string {
 		return `a duration such as "60s"`
 	case reflect.TypeFor[CostConfig]():
 		return "a whole number, or an object"
+	case reflect.TypeFor[json.Number]():
+		return "a number"
 	case reflect.TypeFor[Value]():
 		return "a number, a text, true or false"
 	}
