@@ -70,8 +70,9 @@ func TestRejectedReloadChangesNothing(t *testing.T) {
 	rejected := map[string][3]string{
 		"another handler's mistake": {stored(dir, 9), "route {\nprobe reject\n}\n" + site, "is rejected"},
 		"another store":             {stored(elsewhere, 9), "route {\nprobe reject\n}\n" + site, "is rejected"},
-		"another max_cells":         {strings.Replace(stored(dir, 9), dir+`"`, dir+"\" {\nmax_cells 5\n}", 1), site, "other options"},
-		"another secret":            {strings.Replace(stored(dir, 9), "policy api", "secret other\npolicy api", 1), site, "other options"},
+		"another max_cells":         {strings.Replace(stored(dir, 9), dir+`"`, dir+"\" {\nmax_cells 5\n}", 1), site, "it has max_cells 16777216, overflow deny, durability process, not max_cells 5, overflow deny, durability process"},
+		"another interval":          {strings.Replace(stored(dir, 9), dir+`"`, dir+"\" {\ndurability interval 50ms\n}", 1), site, "durability process, not max_cells 16777216, overflow deny, durability interval 50ms"},
+		"another secret":            {strings.Replace(stored(dir, 9), "policy api", "secret other\npolicy api", 1), site, "other options, which can change only when Caddy restarts: it has another secret"},
 		"a port that is taken":      {stored(dir, 9), site + "\n}\nhttp://" + up + " {\nbind 127.0.0.1", "address already in use"},
 	}
 	for name, config := range rejected {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/caddyserver/caddy/v2"
@@ -63,12 +64,29 @@ type state struct {
 	destruct func() error // once
 }
 
+// secretOption stands before the hash of a configured secret.
+const secretOption = ", secret "
+
+// difference says how the options that a store has differ from others; of secrets
+// only that they do.
+func difference(has, wanted string) string {
+	has, secret, _ := strings.Cut(has, secretOption)
+	wanted, other, _ := strings.Cut(wanted, secretOption)
+	switch {
+	case secret == other:
+		return fmt.Sprintf("it has %s, not %s", has, wanted)
+	case has == wanted:
+		return "it has another secret"
+	}
+	return fmt.Sprintf("it has %s, not %s, and another secret", has, wanted)
+}
+
 // acquire returns the state of module's store. It touches nothing outside the
 // process; open does. Whoever acquires a state must release it.
 func acquire(module Store, secret string) (*state, error) {
 	name, options := module.Identity()
 	if secret != "" {
-		options += fmt.Sprintf(" secret %x", sha256.Sum256([]byte(secret)))
+		options += fmt.Sprintf("%s%x", secretOption, sha256.Sum256([]byte(secret)))
 	}
 	value, _, err := states.LoadOrNew(name, func() (caddy.Destructor, error) {
 		s := &state{name: name, options: options, clock: core.NewClock(), retries: core.NewRetries()}
@@ -82,7 +100,7 @@ func acquire(module Store, secret string) (*state, error) {
 	s := value.(*state)
 	if s.options != options {
 		return nil, errors.Join(
-			fmt.Errorf("store %s is in use with other options; they (the secret is one) can change only when Caddy restarts", name),
+			fmt.Errorf("store %s is in use with other options, which can change only when Caddy restarts: %s", name, difference(s.options, options)),
 			s.release())
 	}
 	return s, nil

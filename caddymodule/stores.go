@@ -120,11 +120,15 @@ func (m *MemoryStore) checkRoom() error {
 // Identity implements Store.
 func (m *MemoryStore) Identity() (name, options string) {
 	o := m.options("")
-	options = fmt.Sprintf("max_cells %d overflow %d", o.MaxCells, o.Overflow)
+	options = fmt.Sprintf("max_cells %d, overflow %s", o.MaxCells, overflows[o.Overflow])
 	if m.Volatile {
 		return "memory", options
 	}
-	return "memory:" + m.Dir, options + " durability " + m.durability().String() + " " + m.Interval.String()
+	options += ", durability " + m.durability().String()
+	if m.Interval != 0 {
+		options += " " + m.Interval.String()
+	}
+	return "memory:" + m.Dir, options
 }
 
 // options returns the store's options, for what is kept in dir.
