@@ -267,6 +267,11 @@ func TestMetricsSurviveReloads(t *testing.T) {
 			t.Errorf("no %s", name)
 		}
 	}
+	for _, never := range []string{`{limit="all",`, `weir_shadow_refusals_total{limit="",outcome="admitted"`} { // a count refuses nothing
+		if strings.Contains(string(body), never) {
+			t.Errorf("a metric of what never happens: %s", never)
+		}
+	}
 	if strings.Contains(string(body), "key-1") || strings.Contains(string(body), "alice") {
 		t.Error("the metrics tell who was counted")
 	}

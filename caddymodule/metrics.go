@@ -114,12 +114,21 @@ func (m *metrics) tally(p *core.Policy) *tally {
 			c = m.decisions.WithLabelValues(p.Name, "", o.String())
 		}
 		t.outcomes = append(t.outcomes, c)
-		t.shadowed = append(t.shadowed, m.shadows.WithLabelValues(p.Name, "", o.String()))
+		var shadowed prometheus.Counter
+		if o > core.Denied && o != core.Usage { // those are not overlooked, or by limit
+			shadowed = m.shadows.WithLabelValues(p.Name, "", o.String())
+		}
+		t.shadowed = append(t.shadowed, shadowed)
 	}
 	for _, l := range p.Limits {
-		t.denied = append(t.denied, m.decisions.WithLabelValues(p.Name, l.Name, core.Denied.String()))
-		t.neverFits = append(t.neverFits, m.decisions.WithLabelValues(p.Name, l.Name, neverFits))
-		t.shadows = append(t.shadows, m.shadows.WithLabelValues(p.Name, l.Name, core.Denied.String()))
+		var denied, never, shadow prometheus.Counter
+		if !l.Count { // a count refuses nothing
+			denied = m.decisions.WithLabelValues(p.Name, l.Name, core.Denied.String())
+			never = m.decisions.WithLabelValues(p.Name, l.Name, neverFits)
+			shadow = m.shadows.WithLabelValues(p.Name, l.Name, core.Denied.String())
+		}
+		t.denied, t.neverFits = append(t.denied, denied), append(t.neverFits, never)
+		t.shadows = append(t.shadows, shadow)
 	}
 	return t
 }
@@ -139,8 +148,8 @@ func (t *tally) count(d *core.Decision) {
 			t.shadows[c.Limit.Index].Inc()
 		}
 	}
-	if d.Shadowed != core.Passed {
-		t.shadowed[d.Shadowed].Inc()
+	if c := t.shadowed[d.Shadowed]; c != nil {
+		c.Inc()
 	}
 	switch {
 	case d.Err == nil:
