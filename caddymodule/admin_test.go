@@ -252,7 +252,7 @@ func TestMetricsSurviveReloads(t *testing.T) {
 		`weir_decisions_total{limit="running",outcome="denied",policy="api"} 1`,
 		`weir_decisions_total{limit="running",outcome="never_fits",policy="api"} 0`,
 		`weir_shadow_refusals_total{limit="running",outcome="denied",policy="api"} 0`,
-		`weir_origin_errors_total{policy="api"} 2`,
+		`weir_origin_errors_total{policy="api"} 3`,
 		`weir_store_errors_total{policy="api"} 0`,
 		`weir_directory_errors_total{policy="api"} 0`,
 		`weir_leases 2`,

@@ -80,8 +80,13 @@ func (a *App) logHeard(d *core.Decision, heard *core.Heard) {
 	if heard.Ignored+heard.Invalid == 0 {
 		return
 	}
-	a.frequent.Warn("the origin's Weir-* headers had no effect",
+	fields := []zap.Field{
 		zap.String("policy", d.Policy.Name),
 		zap.Int("ignored", heard.Ignored),
-		zap.Int("invalid", heard.Invalid))
+		zap.Int("invalid", heard.Invalid),
+	}
+	if heard.Wrong != "" {
+		fields = append(fields, zap.String("header", heard.Wrong))
+	}
+	a.frequent.Warn("the origin's Weir-* headers had no effect", fields...)
 }

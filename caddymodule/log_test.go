@@ -13,6 +13,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/weirhq/weir/core"
 )
 
 // known is minute with a directory, whose credentials nobody must ever see.
@@ -166,5 +168,20 @@ func TestRefusalsAreEvents(t *testing.T) {
 	}
 	if len(e.Data) != len(want) || e.Origin().CaddyModule().ID != "http.handlers.weir" {
 		t.Errorf("event %v of %v", e.Data, e.Origin())
+	}
+}
+
+func TestTheLogNamesTheOriginsHeader(t *testing.T) {
+	for header, want := range map[string]string{"Weir-Costs": "Weir-Costs", "Weir-Cost": "Weir-Cost", "Weir_Set": "Weir_Set"} {
+		kept, logs := observer.New(zap.InfoLevel)
+		a := &App{frequent: zap.New(kept)}
+		v, ok := voiceOf(http.Header{header: {"a lot"}})
+		if !ok || v.Invalid != 1 {
+			t.Fatalf("%s: %v, %d invalid", header, ok, v.Invalid)
+		}
+		a.logHeard(&core.Decision{Policy: &core.Policy{Name: "api"}}, &core.Heard{Invalid: v.Invalid, Wrong: v.Wrong})
+		if got := logs.All()[0].ContextMap()["header"]; got != want {
+			t.Errorf("%s: the log names %v", header, got)
+		}
 	}
 }

@@ -43,7 +43,7 @@ func newMetrics(s *state) *metrics {
 		lookupErrors: counter("weir_directory_errors_total",
 			"Credentials that the directory failed to look up.", "policy"),
 		originErrors: counter("weir_origin_errors_total",
-			"What origins said in Weir-* that had no effect: values that cannot be read, ids without a slot or a holder, costs that nothing settles.",
+			"What origins said in Weir-* that had no effect: headers that there are none of, values that cannot be read, ids without a slot or a holder, costs that nothing settles.",
 			"policy"),
 		overrides: counter("weir_overrides_ignored_total",
 			"Requests that brought a maximum for a window that no limit of theirs has.", "policy"),

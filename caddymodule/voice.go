@@ -58,6 +58,7 @@ func (b *silencedBody) Read(p []byte) (int, error) {
 // voiceOf reads what the origin says in h; ok is false where it says nothing.
 func voiceOf(h http.Header) (v core.Voice, ok bool) {
 	var said [4][]string
+	var unknown []string
 	for key, values := range h {
 		if !speaks(key) {
 			continue
@@ -72,14 +73,18 @@ func voiceOf(h http.Header) (v core.Voice, ok bool) {
 		case "weir-set":
 			said[3] = append(said[3], values...)
 		default:
-			continue
+			unknown = append(unknown, key)
 		}
 		ok = true
 	}
 	if !ok {
 		return v, false
 	}
-	return core.ParseVoice(said[0], said[1], said[2], said[3]), true
+	v = core.ParseVoice(said[0], said[1], said[2], said[3])
+	for _, key := range unknown {
+		v.Unknown(key)
+	}
+	return v, true
 }
 
 // silenceTrailers removes from the announcement of trailers those that speak to

@@ -10,8 +10,9 @@ import (
 type Heard struct {
 	// Leased, Released: names acted on. Ignored: names without a slot or a
 	// holder, and a cost that no limit of the request settles. Invalid: values
-	// that could not be read.
+	// that could not be read, and Wrong the first header that had one.
 	Leased, Released, Ignored, Invalid int
+	Wrong                              string
 	// Duplicate: the cost was settled before.
 	Duplicate bool
 	// Err: the store failed; the engine tries again in the background.
@@ -26,7 +27,7 @@ func (e *Engine) Hear(ctx context.Context, now Instant, d *Decision, v *Voice) H
 
 // hear is Hear, after those before have heard the same response.
 func (e *Engine) hear(ctx context.Context, now Instant, d *Decision, v *Voice, before []*Decision) Heard {
-	heard := Heard{Invalid: v.Invalid}
+	heard := Heard{Invalid: v.Invalid, Wrong: v.Wrong}
 	op := d.settlement(now)
 	op.Release = v.Release
 	if d.Outcome == Admitted {
@@ -39,6 +40,9 @@ func (e *Engine) hear(ctx context.Context, now Instant, d *Decision, v *Voice, b
 		heard.Ignored, op.Set = len(op.Set), nil
 	}
 	op.Set, heard.Invalid = d.Policy.settable(op.Set, heard.Invalid)
+	if heard.Invalid > 0 && heard.Wrong == "" {
+		heard.Wrong = HeaderSet
+	}
 	if op.HasCost && !op.settles() {
 		heard.Ignored, op.HasCost = heard.Ignored+1, false
 	}

@@ -29,8 +29,10 @@ type Voice struct {
 	Cost           int64 // millionths
 	Lease, Release []string
 	Set            Attributes
-	// Invalid counts the values that could not be read.
+	// Invalid counts the values that could not be read, Wrong is the first header
+	// that had one.
 	Invalid int
+	Wrong   string
 }
 
 // ParseVoice reads the values of the origin's headers; each may occur several
@@ -41,12 +43,30 @@ func ParseVoice(cost, lease, release, set []string) Voice {
 	for item := range items(cost) {
 		v.addCost(item)
 	}
+	v.blame(HeaderCost)
 	v.Lease = v.names(lease)
+	v.blame(HeaderLease)
 	v.Release = v.names(release)
+	v.blame(HeaderRelease)
 	for item := range items(set) {
 		v.addAttribute(item)
 	}
+	v.blame(HeaderSet)
 	return v
+}
+
+// Unknown notes a header that says nothing to Weir.
+func (v *Voice) Unknown(header string) {
+	v.Invalid++
+	v.blame(header)
+}
+
+// blame notes the header that was read last, if something in it was the first
+// that could not be read.
+func (v *Voice) blame(header string) {
+	if v.Invalid > 0 && v.Wrong == "" {
+		v.Wrong = header
+	}
 }
 
 // items yields the members of comma-separated lists (RFC 9110, section 5.6.1).

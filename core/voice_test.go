@@ -23,12 +23,12 @@ func TestParseVoice(t *testing.T) {
 // TestVoiceInvalid: what cannot be read is counted and has no effect.
 func TestVoiceInvalid(t *testing.T) {
 	for _, cost := range []string{"x", "-1", "1.2.3", "0x10", "NaN", "Inf", "1e400", "9007199254740991", "9007199254.740992", ".", "-1e3"} {
-		if v := ParseVoice([]string{cost}, nil, nil, nil); v.HasCost || v.Invalid != 1 {
+		if v := ParseVoice([]string{cost}, nil, nil, nil); v.HasCost || v.Invalid != 1 || v.Wrong != HeaderCost {
 			t.Errorf("%q: %+v", cost, v)
 		}
 	}
 	for _, set := range []string{"credits", "=5", "a b=5", "id=7", "credits=-5"} {
-		if v := ParseVoice(nil, nil, nil, []string{set}); len(v.Set) != 0 || v.Invalid != 1 {
+		if v := ParseVoice(nil, nil, nil, []string{set}); len(v.Set) != 0 || v.Invalid != 1 || v.Wrong != HeaderSet {
 			t.Errorf("%q: %+v", set, v)
 		}
 	}
