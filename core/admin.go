@@ -185,7 +185,7 @@ func (s *subjectRule) counts(kind fallbackKind) bool {
 	if s == nil {
 		return false
 	}
-	byAddress := func(c credentialSource) bool { return c.ref.Kind == RefClientIP }
+	byAddress := func(c credentialSource) bool { return c.ref.address() }
 	return s.missing.kind == kind || s.unknown.kind == kind || kind == countByIP && slices.ContainsFunc(s.sources, byAddress)
 }
 

@@ -129,7 +129,7 @@ func (e *Engine) ownSubject(d *Decision, credential string, from *Ref) {
 	if !from.Secret() {
 		d.anonymous.ID = credential
 	}
-	if from.Kind == RefClientIP {
+	if from.address() {
 		d.Owner = e.addressOwner(credential)
 		d.Key = d.Owner
 		return

@@ -120,6 +120,12 @@ func (r *Ref) Secret() bool {
 	return true
 }
 
+// address reports whether the attribute is a client's address, by the proxies or by
+// the connection.
+func (r *Ref) address() bool {
+	return r.Kind == RefClientIP || r.Kind == RefOther && r.Text == "http.request.remote.host"
+}
+
 // mistyped returns the placeholder that one which nobody knows was most likely
 // meant to be: one letter away from a known one.
 func mistyped(body string) string {

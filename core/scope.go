@@ -54,7 +54,7 @@ func (s *scopeRule) scope(h Hasher, r *Request, d *Decision) Scope {
 // Client addresses are binary, IPv6 by /64.
 func appendScopeValue(b []byte, ref *Ref, r *Request) []byte {
 	v, _ := r.attribute(ref)
-	if ref.Kind == RefClientIP {
+	if ref.address() {
 		return appendAddress(b, v)
 	}
 	b = binary.AppendUvarint(b, uint64(len(v)))
