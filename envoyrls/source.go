@@ -31,11 +31,11 @@ func (s *source) entry(keys ...string) (string, bool) {
 	return "", false
 }
 
-// field returns the value of the entry whose key is prefix and, in any case,
+// field returns the value of the entry whose key is "header." and, in any case,
 // name.
-func (s *source) field(prefix, name string) (string, bool) {
+func (s *source) field(name string) (string, bool) {
 	for _, e := range s.entries {
-		rest, ok := strings.CutPrefix(e.GetKey(), prefix)
+		rest, ok := strings.CutPrefix(e.GetKey(), "header.")
 		if ok && len(rest) == len(name) && strings.EqualFold(rest, name) {
 			return e.GetValue(), true
 		}
@@ -74,7 +74,7 @@ func (s *source) Several(a *core.Ref) bool {
 		_, query, _ := strings.Cut(raw, "?")
 		return core.RepeatsParameter(query, a.Name)
 	case core.RefCookie:
-		line, _ := s.field("header.", "cookie")
+		line, _ := s.field("cookie")
 		return core.RepeatsCookie(strings.Split(line, ","), a.Name)
 	default:
 		return false
@@ -94,7 +94,7 @@ func (s *source) All(a *core.Ref) []string {
 		return append(core.Parameters(query, a.Name), v)
 	case core.RefCookie:
 		v, _ := s.entry("cookie." + a.Name)
-		line, _ := s.field("header.", "cookie")
+		line, _ := s.field("cookie")
 		return append(core.Cookies(strings.Split(line, ","), a.Name), v)
 	default:
 		return nil
@@ -143,7 +143,7 @@ func (s *source) clientIP() (string, bool) {
 }
 
 func (s *source) header(name string) (string, bool) {
-	if v, ok := s.field("header.", name); ok || !strings.EqualFold(name, "Host") {
+	if v, ok := s.field(name); ok || !strings.EqualFold(name, "Host") {
 		return v, ok
 	}
 	return s.entry("host", ":authority")
@@ -174,7 +174,7 @@ func (s *source) cookie(name string) (string, bool) {
 	if v, ok := s.entry("cookie." + name); ok {
 		return v, true
 	}
-	line, ok := s.field("header.", "cookie")
+	line, ok := s.field("cookie")
 	if !ok {
 		return "", false
 	}
