@@ -99,6 +99,55 @@ func TestAttackServiceThatAnswersAnything(t *testing.T) {
 	}
 }
 
+// TestAttackMadeUpKeysKeepNoKnownOneWaiting: while questions about made-up keys take
+// all the connections that they may, and never end, a known one is asked about.
+func TestAttackMadeUpKeysKeepNoKnownOneWaiting(t *testing.T) {
+	const connections = 8
+	answer := make(chan struct{})
+	var asked atomic.Int64
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer known" {
+			asked.Add(1)
+			<-answer
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		_, _ = io.WriteString(w, `{"id":"alice"}`)
+	}))
+	defer service.Close()
+	d, err := directory.NewHTTP(directory.HTTPConfig{
+		URL: service.URL, TTL: core.Duration(time.Nanosecond), MaxConnections: connections, Timeout: core.Duration(10 * time.Second),
+	}, directory.HTTPOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.Close() }()
+	defer close(answer)
+	lookup := func() {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if subject, err := d.Lookup(ctx, "known"); err != nil || subject.ID != "alice" {
+			t.Fatalf("the known one: %v, %v", subject, err)
+		}
+	}
+	lookup()
+	for i := range 10 * connections {
+		go func() { _, _ = d.Lookup(context.Background(), fmt.Sprint("made-up-", i)) }()
+	}
+	for deadline := time.Now().Add(5 * time.Second); asked.Load() < connections-connections/4; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("only %d made-up ones are asked about", asked.Load())
+		}
+	}
+	for range 5 {
+		lookup()
+	}
+	if n := asked.Load(); n != connections-connections/4 {
+		t.Errorf("%d made-up ones are asked about at once", n)
+	}
+}
+
 // TestAttackFileThatHoldsAnything: a file that is a bomb is refused, and the
 // subjects of before stay.
 func TestAttackFileThatHoldsAnything(t *testing.T) {

@@ -45,6 +45,7 @@ type HTTP struct {
 	hasher         core.Hasher
 	known, unknown *cache
 	flights        singleflight.Group
+	strangers      chan struct{} // has one for each question about a credential that is not known
 
 	mu      sync.Mutex // guards closed, and running against Close
 	closed  bool
@@ -63,6 +64,7 @@ func NewHTTP(c HTTPConfig, o HTTPOptions) (*HTTP, error) {
 	d := &HTTP{
 		config: c, onError: o.OnError, hasher: newHasher(),
 		known: newCache(c.MaxKnown), unknown: newCache(c.MaxUnknown),
+		strangers: make(chan struct{}, strangersOf(c.MaxConnections)),
 	}
 	d.client.Transport = o.Transport
 	if o.Transport == nil {
@@ -72,6 +74,11 @@ func NewHTTP(c HTTPConfig, o HTTPOptions) (*HTTP, error) {
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	return d, nil
 }
+
+// strangersOf returns how many of the connections may ask about credentials that
+// are not known: the others are left to those that are, which made-up ones then do
+// not keep waiting.
+func strangersOf(connections int) int { return max(1, connections-connections/4) }
 
 // newTransport returns a transport that uses the environment's proxy, as Go
 // programs do, and keeps its connections.
@@ -191,7 +198,7 @@ func (d *HTTP) ask(key core.Scope, credential string) (*entry, error) {
 	if e := d.remembered(key, time.Now()); e != nil { // by a flight that ended just now
 		return e, nil
 	}
-	subject, err := d.request(credential)
+	subject, err := d.request(credential, d.known.get(key) == nil)
 	now := time.Now()
 	if err != nil {
 		if d.onError != nil {
@@ -214,10 +221,18 @@ func (d *HTTP) ask(key core.Scope, credential string) (*entry, error) {
 }
 
 // request sends one request. A subject that is nil and no error say that the
-// credential is unknown.
-func (d *HTTP) request(credential string) (*core.Subject, error) {
+// credential is unknown. One about a stranger may have to wait for others.
+func (d *HTTP) request(credential string, stranger bool) (*core.Subject, error) {
 	ctx, cancel := context.WithTimeout(d.ctx, time.Duration(d.config.Timeout))
 	defer cancel()
+	if stranger {
+		select {
+		case d.strangers <- struct{}{}:
+			defer func() { <-d.strangers }()
+		case <-ctx.Done():
+			return nil, fmt.Errorf("directory: waiting for other questions: %w", ctx.Err())
+		}
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.config.URL, nil)
 	if err != nil {
 		return nil, fmt.Errorf("directory: %w", err)
