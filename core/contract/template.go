@@ -209,7 +209,10 @@ func endsInString(s string, inString bool) bool {
 // notMeant says what to do about a body that was not meant to be JSON, if it
 // begins unlike any.
 func notMeant(b *body) string {
-	if first := b.segments[0].literal; b.contentType != jsonType || first == "" || strings.ContainsAny(first[:1], "{[\"") {
+	if len(b.segments) == 0 || b.contentType != jsonType {
+		return ""
+	}
+	if first := b.segments[0].literal; first == "" || strings.ContainsAny(first[:1], "{[\"") {
 		return ""
 	}
 	return "; a body of another sort needs a type, such as text/plain"
