@@ -53,17 +53,9 @@ func (p *parser) cost(d *directive, at string) *core.CostConfig {
 func (p *parser) constant(c *core.CostConfig, t caddyfile.Token) {
 	n, err := strconv.ParseInt(t.Text, 10, 64)
 	if err != nil {
-		p.errorf(t, "%q is not a cost: a whole number, an attribute such as {json.images.length}, or settled%s", clip(t.Text), meant(t.Text, "settled"))
+		p.errorf(t, "%q is not a cost: a whole number, an attribute such as {json.images.length}, or settled%s", clip(t.Text), core.Suggest(t.Text, "settled"))
 	}
 	c.Amount = n
-}
-
-// meant suggests the word that one was most likely meant to be, or is "".
-func meant(word, valid string) string {
-	if core.Nearest(word, []string{valid}) == "" {
-		return ""
-	}
-	return "; did you mean \"" + valid + "\"?"
 }
 
 // costOption reads what stands behind min or reserve.

@@ -97,9 +97,11 @@ func (p *parser) count(policy *core.PolicyConfig, at string, d *directive) {
 	if n := len(window.args); n > 0 && window.args[n-1].Text == "refused" {
 		p.mark(at+".refused", window.args[n-1])
 		window.args, c.Refused = window.args[:n-1], true
-	} else if n > 0 && meant(window.args[n-1].Text, "refused") != "" {
-		p.errorf(window.args[n-1], "unknown word %q%s", clip(window.args[n-1].Text), meant(window.args[n-1].Text, "refused"))
-		return
+	} else if n > 0 {
+		if hint := core.Suggest(window.args[n-1].Text, "refused"); hint != "" {
+			p.errorf(window.args[n-1], "unknown word %q%s", clip(window.args[n-1].Text), hint)
+			return
+		}
 	}
 	parseBlock(p, windowGrammar, "a count", []directive{window}, &c, at)
 	parseBlock(p, countGrammar, "a count", d.block, &c, at)

@@ -78,11 +78,7 @@ func ParseAmount(s string) (Amount, error) {
 func parseCap(s string) (Value, error) {
 	v := ParseValue(s)
 	if n, ok := v.amount(Million); !ok || strings.HasPrefix(s, "-") {
-		hint := ""
-		if Nearest(s, []string{"unlimited"}) != "" {
-			hint = `; did you mean "unlimited"?`
-		}
-		return Value{}, fmt.Errorf("%q is not a number from 0 to %d, unlimited, or {subject.ATTRIBUTE}%s", Clip(s), MaxAmount, hint)
+		return Value{}, fmt.Errorf("%q is not a number from 0 to %d, unlimited, or {subject.ATTRIBUTE}%s", Clip(s), MaxAmount, Suggest(s, "unlimited"))
 	} else if n < 0 {
 		return Value{}, fmt.Errorf("%q is too large", Clip(s))
 	}

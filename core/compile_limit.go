@@ -178,11 +178,7 @@ func (k *limitCompiler) attributeDefault(path string, a Amount) {
 func (k *limitCompiler) numeric(path, attribute string, rows map[string]map[string]Value) {
 	for _, name := range sortedKeys(rows) {
 		if v := rows[name][attribute]; v.IsText() {
-			hint := ""
-			if Nearest(v.String(), []string{"unlimited"}) != "" {
-				hint = `; did you mean "unlimited"?`
-			}
-			k.errorf(path, "plan %q has the text %q for %q, which must be a number or unlimited%s", name, Clip(v.String()), attribute, hint)
+			k.errorf(path, "plan %q has the text %q for %q, which must be a number or unlimited%s", name, Clip(v.String()), attribute, Suggest(v.String(), "unlimited"))
 		}
 	}
 }

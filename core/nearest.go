@@ -1,6 +1,9 @@
 package core
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // Nearest returns the valid word that word was most likely meant to be, or ""
 // if none is close: the least edit distance (Damerau, 1964; optimal string
@@ -41,11 +44,17 @@ func editDistance(a, b string) int {
 	return last[len(b)]
 }
 
-// DidYouMean returns `; did you mean "w"?` for the nearest valid word, or else
-// "; expected one of …" with all of them.
-func DidYouMean(word string, valid []string) string {
-	if w := Nearest(word, valid); w != "" {
-		return `; did you mean "` + w + `"?`
+// Suggest returns `; did you mean "w"?` for the nearest valid word, "" if none is
+// close.
+func Suggest(word string, valid ...string) string {
+	w := Nearest(word, valid)
+	if w == "" {
+		return ""
 	}
-	return "; expected one of " + strings.Join(valid, ", ")
+	return `; did you mean "` + w + `"?`
+}
+
+// DidYouMean is Suggest, or else "; expected one of …" with all valid words.
+func DidYouMean(word string, valid []string) string {
+	return cmp.Or(Suggest(word, valid...), "; expected one of "+strings.Join(valid, ", "))
 }
