@@ -248,7 +248,7 @@ func (a *App) open() (*core.Engine, error) {
 	if engine := a.engine.Load(); engine != nil {
 		return engine, nil
 	}
-	if err := a.state.open(a.store, a.Secret); err != nil {
+	if err := a.state.open(a.store); err != nil {
 		return nil, err
 	}
 	o := core.Options{

@@ -51,6 +51,7 @@ var states = struct {
 // on through reloads.
 type state struct {
 	name, options string
+	secret        *[16]byte // that was configured; nil if none was
 	clock         *core.Clock
 	retries       *core.Retries
 	metrics       *metrics
@@ -64,32 +65,26 @@ type state struct {
 	destruct func() error // once
 }
 
-// secretOption stands before the hash of a configured secret.
-const secretOption = ", secret "
-
-// difference says how the options that a store has differ from others; of secrets
-// only that they do.
-func difference(has, wanted string) string {
-	has, secret, _ := strings.Cut(has, secretOption)
-	wanted, other, _ := strings.Cut(wanted, secretOption)
-	switch {
-	case secret == other:
-		return fmt.Sprintf("it has %s, not %s", has, wanted)
-	case has == wanted:
-		return "it has another secret"
+// differs says how what the state is of differs from other options and another
+// secret, of which it says nothing else; "" if it does not.
+func (s *state) differs(options string, secret *[16]byte) string {
+	var all []string
+	if s.options != options {
+		all = append(all, fmt.Sprintf("%s, not %s", s.options, options))
 	}
-	return fmt.Sprintf("it has %s, not %s, and another secret", has, wanted)
+	if (s.secret == nil) != (secret == nil) || secret != nil && *s.secret != *secret {
+		all = append(all, "another secret")
+	}
+	return strings.Join(all, ", and ")
 }
 
 // acquire returns the state of module's store. It touches nothing outside the
 // process; open does. Whoever acquires a state must release it.
 func acquire(module Store, secret string) (*state, error) {
 	name, options := module.Identity()
-	if secret != "" {
-		options += fmt.Sprintf("%s%x", secretOption, sha256.Sum256([]byte(secret)))
-	}
+	key := configuredSecret(secret)
 	value, _, err := states.LoadOrNew(name, func() (caddy.Destructor, error) {
-		s := &state{name: name, options: options, clock: core.NewClock(), retries: core.NewRetries()}
+		s := &state{name: name, options: options, secret: key, clock: core.NewClock(), retries: core.NewRetries()}
 		s.destruct = sync.OnceValue(s.close)
 		s.metrics = newMetrics(s)
 		return s, nil
@@ -98,9 +93,9 @@ func acquire(module Store, secret string) (*state, error) {
 		return nil, err
 	}
 	s := value.(*state)
-	if s.options != options {
+	if difference := s.differs(options, key); difference != "" {
 		return nil, errors.Join(
-			fmt.Errorf("store %s is in use with other options, which can change only when Caddy restarts: %s", name, difference(s.options, options)),
+			fmt.Errorf("store %s is in use with other options, which can change only when Caddy restarts: it has %s", name, difference),
 			s.release())
 	}
 	return s, nil
@@ -116,7 +111,7 @@ func (s *state) release() error {
 
 // open opens the store, unless it is open. After a failure the next call tries
 // again.
-func (s *state) open(module Store, secret string) error {
+func (s *state) open(module Store) error {
 	states.turn.Lock()
 	defer states.turn.Unlock()
 	s.mu.Lock()
@@ -124,7 +119,7 @@ func (s *state) open(module Store, secret string) error {
 	if s.opened {
 		return nil
 	}
-	store, key, err := module.Open(configuredSecret(secret))
+	store, key, err := module.Open(s.secret)
 	if err != nil {
 		return fmt.Errorf("opening store %s: %w", s.name, err)
 	}

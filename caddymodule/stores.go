@@ -148,14 +148,10 @@ func (m *MemoryStore) Local() core.Store { return memory.New(m.options("")) }
 func (m *MemoryStore) Open(configured *[16]byte) (store core.Store, secret [16]byte, err error) {
 	o := m.options(m.Dir)
 	o.Durability, o.Interval, o.Report = m.durability(), time.Duration(m.Interval), m.report
-	learn := func() (uint64, error) {
+	o.Mark = func() (uint64, error) {
+		var err error
 		secret, err = m.secret(configured)
 		return mark(secret), err
-	}
-	if o.Mark = learn; m.Volatile {
-		if _, err := learn(); err != nil {
-			return nil, secret, err
-		}
 	}
 	emptied := m.emptied()
 	s := memory.New(o)

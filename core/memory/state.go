@@ -17,7 +17,7 @@ import (
 // the store is empty, and nothing of what was in the directory has changed.
 func (s *Store) load() error {
 	if s.dir == "" {
-		return nil
+		return s.sign()
 	}
 	if err := makeDir(s.dir); err != nil {
 		return fmt.Errorf("state directory: %w", explain(err))

@@ -22,8 +22,9 @@ type Options struct {
 	// 64; 0 means 64.
 	Shards int
 	// Mark returns a mark of the secret that scopes are hashed with; 0 is none. It
-	// is called once Dir is locked, before the counters there are read: those with
-	// another mark are nobody's, and then the store does not open. nil is no mark.
+	// is called when the store opens: once Dir, if any, is locked, before the
+	// counters there are read. Those with another mark are nobody's, and then the
+	// store does not open. nil is no mark.
 	Mark func() (uint64, error)
 	// Durability says what of Dir outlives which end of the process.
 	Durability Durability
