@@ -154,7 +154,7 @@ func TestEnvoyOverTLS(t *testing.T) {
 	ca, clients, dir := newAuthority(t, "ca"), newAuthority(t, "clients"), t.TempDir()
 	certificate, key := clients.issue(5)
 	for name, text := range map[string][]byte{
-		"ca.pem": ca.pem, "clients.pem": clients.pem, "envoy.pem": certificate, "envoy-key.pem": key,
+		"ca.pem": ca.PEM(), "clients.pem": clients.PEM(), "envoy.pem": certificate, "envoy-key.pem": key,
 	} {
 		write(t, filepath.Join(dir, name), text)
 	}
@@ -197,7 +197,7 @@ func TestEnvoyOverTLS(t *testing.T) {
 	t.Logf("%d requests", asked.Load())
 
 	// An Envoy whose certificate is no longer wanted is not answered.
-	write(t, filepath.Join(dir, "clients.pem"), ca.pem)
+	write(t, filepath.Join(dir, "clients.pem"), ca.PEM())
 	g.load(g.door() + fixed(1_000_000))
 	wantHosts(t, listen, map[string]int{"deny": 500, "pass": 200}, false)
 }

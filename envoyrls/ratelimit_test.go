@@ -253,8 +253,9 @@ func TestRateLimitRejected(t *testing.T) {
 	dir := limits(t, nil)
 	g := startLimiter(t, dir, "")
 	for lines, want := range map[string]string{
-		"ratelimit":                                          `expected "ratelimit DIRECTORY`,
-		"ratelimit " + dir + " x":                            `expected "ratelimit DIRECTORY`,
+		"ratelimit":               `expected "ratelimit DIRECTORY`,
+		"ratelimit " + dir + " x": `expected "ratelimit DIRECTORY`,
+
 		"ratelimit " + dir + "\nratelimit " + dir:            `"ratelimit" is repeated`,
 		"ratelimit " + dir + " {\nheader on\n}":              `unknown directive "header" in ratelimit; did you mean "headers"?`,
 		"ratelimit " + dir + " {\nheaders yes\n}":            `expected "headers on" or "headers off"`,

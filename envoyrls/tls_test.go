@@ -79,8 +79,8 @@ func TestTLS(t *testing.T) {
 func TestMutualTLS(t *testing.T) {
 	ca, clients, more, other := newAuthority(t, "ca"), newAuthority(t, "clients"), newAuthority(t, "more"), newAuthority(t, "other")
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "clients.pem"), clients.pem)
-	write(t, filepath.Join(dir, "more.pem"), more.pem)
+	write(t, filepath.Join(dir, "clients.pem"), clients.PEM())
+	write(t, filepath.Join(dir, "more.pem"), more.PEM())
 	g := secure(t, ca, clients, dir, fmt.Sprintf("client_ca %s/clients.pem %s/more.pem", dir, dir))
 	g.want(ok, "api", entries("path", "/"))
 	for name, tc := range map[string]struct {
@@ -94,7 +94,7 @@ func TestMutualTLS(t *testing.T) {
 		}
 	}
 	// Whom the file no longer names is turned away at the next connection.
-	write(t, filepath.Join(dir, "more.pem"), other.pem)
+	write(t, filepath.Join(dir, "more.pem"), other.PEM())
 	if err := g.try(ca.creds(other)); err != nil {
 		t.Errorf("whom the new file names: %v", err)
 	}
