@@ -79,6 +79,7 @@ type Answer struct {
 	Body    []byte
 	Sent    time.Time // before the request's first byte
 	Got     time.Time // after the response's last byte
+	Known   time.Time // after Weir was told of its end
 }
 
 // credential is the header that carries the key on the gateway's page.
@@ -128,6 +129,7 @@ func (g *Gateway) Do(ctx context.Context, c Call) (*Answer, error) {
 	a.Body, err = io.ReadAll(resp.Body)
 	a.Got, a.Trailer = time.Now(), resp.Trailer
 	g.relay.await(resp.Header.Get(idHeader))
+	a.Known = time.Now()
 	if err != nil {
 		return a, fmt.Errorf("%w: %w", errBroken, err)
 	}

@@ -326,6 +326,6 @@ func leasesAge(t *testing.T, open opener) {
 	if a.Got.Before(created.Sent.Add(3 * time.Second)) {
 		a.want(t, 429)
 	}
-	until(created.Got.Add(3*time.Second + slack))
+	until(created.Known.Add(3*time.Second + slack))
 	g.Send(t, create("k", "three")).want(t, 201)
 }
