@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"math"
 	"slices"
 )
 
@@ -49,9 +50,9 @@ func (e *Engine) DecideAll(ctx context.Context, now Instant, p *Policy, requests
 
 // HearAll acts on what the origin said in the one response to the requests of
 // decisions, as Hear does for each, but does nothing twice: a cell that several of
-// them have is charged the cost once, whatever they reserved there, and an owner's
-// releases and attributes are heard once. told is called with what became of it
-// in each.
+// them have is charged the cost once, whatever they reserved there, an id is leased
+// one slot of a cell, and an owner's releases and attributes are heard once. told is
+// called with what became of it in each.
 func (e *Engine) HearAll(ctx context.Context, now Instant, decisions []*Decision, v *Voice, told func(*Decision, Heard)) {
 	for i, d := range decisions {
 		told(d, e.hear(ctx, now, d, v, decisions[:i]))
@@ -67,12 +68,38 @@ func (op *Settle) leave(before []*Decision) {
 	if slices.ContainsFunc(before, func(d *Decision) bool { return d.Owner == op.Owner }) {
 		op.Release, op.Set = nil, nil
 	}
+	op.Lease = op.Lease[min(op.leased(before), int64(len(op.Lease))):]
 	op.Charges = slices.DeleteFunc(op.Charges, func(c Charge) bool { return !c.Taken && charged(&c) })
 	for i := range op.Charges {
 		if c := &op.Charges[i]; charged(c) {
 			c.Cost += op.Cost // nothing of which is left to be charged
 		}
 	}
+}
+
+// leased returns how many ids the owner's requests of decisions before had slots
+// for, in each cell where op's request has one.
+func (op *Settle) leased(before []*Decision) int64 {
+	least := int64(math.MaxInt64)
+	for i := range op.Charges {
+		c := &op.Charges[i]
+		if c.Limit.Kind != Hold || !c.Limit.Released || !c.Taken {
+			continue
+		}
+		slots := int64(0)
+		for _, d := range before {
+			for _, own := range d.Charges {
+				if d.Owner == op.Owner && own.Limit == c.Limit && own.Scope == c.Scope && own.Taken && !own.CheckOnly {
+					slots += own.Cost
+				}
+			}
+		}
+		least = min(least, slots)
+	}
+	if least == math.MaxInt64 {
+		return 0
+	}
+	return least
 }
 
 // settles reports whether a cost of d's request is charged to c's cell.

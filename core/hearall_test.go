@@ -11,6 +11,7 @@ import (
 // shared has a budget for each key and one for all, a reservation, and leases.
 const shared = `{` + keyed + `"limits":[
 	{"name":"jobs","match":[{"paths":["/jobs"]}],"kind":"hold","until":"released","ttl":"24h","max":9},
+	{"name":"gpus","match":[{"paths":["/gpu"]}],"kind":"hold","until":"released","ttl":"24h","per":["all"],"max":99},
 	{"name":"budget","kind":"rolling","window":"1h","max":1000,"cost":{"settled":true}},
 	{"name":"reserved","match":[{"paths":["/reserved"]}],"kind":"fixed","window":"1h","max":1000,"cost":{"settled":true,"reserve":10}},
 	{"name":"pool","per":["all"],"kind":"rolling","window":"1h","max":1000,"cost":{"settled":true}}]}`
@@ -81,6 +82,23 @@ func TestHearAllOfLeases(t *testing.T) {
 	}
 	w.wantUsed("a", "jobs", 0)
 	w.wantUsed("b", "jobs", 1)
+}
+
+// TestHearAllOfSeveralLeases: of a subject's slots in a cell each id takes one,
+// whichever request took them; slots of others are leased by their own.
+func TestHearAllOfSeveralLeases(t *testing.T) {
+	w := newWorld(t, shared, nil)
+	w.hearAll(w.decideAll(ask("/jobs", "a", 1), ask("/jobs", "a", 2), ask("/jobs", "a", 2)), core.HeaderLease, "x, y, z, u")
+	w.wantUsed("a", "jobs", 4)
+	w.hearAll(w.decideAll(ask("/jobs", "a", 1), ask("/jobs", "a", 1)), core.HeaderLease, "x, v")
+	w.wantUsed("a", "jobs", 5)
+	w.hearAll(w.decideAll(ask("/jobs", "b", 1), ask("/gpu", "b", 1)), core.HeaderLease, "x")
+	w.wantUsed("b", "jobs", 1)
+	w.wantUsed("b", "gpus", 1)
+	w.hearAll(w.decideAll(ask("/gpu", "c", 1), ask("/gpu", "d", 1)), core.HeaderLease, "x")
+	w.wantUsed("b", "gpus", 3)
+	w.hearAll(w.decideAll(ask("/gpu", "c", 1)), core.HeaderRelease, "x")
+	w.wantUsed("b", "gpus", 2)
 }
 
 // TestHearAllAfterAFailure: requests that passed because the store failed cost

@@ -294,6 +294,24 @@ func TestVoice(t *testing.T) {
 	}
 }
 
+// TestSeveralLeases: of slots in one cell each id takes one, whether hits or
+// descriptors took them.
+func TestSeveralLeases(t *testing.T) {
+	g := start(t, slots)
+	for key, asked := range map[string][]*descriptor{
+		"hits":        {hits(post("/jobs", "hits"), 2)},
+		"descriptors": {post("/jobs", "descriptors"), post("/jobs", "descriptors")},
+	} {
+		g.want(ok, "api", done(g.admit(asked...), "weir.lease", "a, b"))
+		g.wantUsed(key, "jobs", "2", "slots", "0")
+		g.want(ok, "api", done(g.admit(entries("method", "GET", "path", "/", "header.x-api-key", key, "weir", "stream")), "weir.release", "b"))
+		g.wantUsed(key, "jobs", "1")
+		g.want(ok, "api", done(g.admit(entries("method", "GET", "path", "/", "header.x-api-key", key, "weir", "stream")), "weir.release", "a"))
+		g.want(ok, "api", done(g.admit(asked...), "weir.lease", "c"))
+		g.wantUsed(key, "jobs", "1", "slots", "0")
+	}
+}
+
 // TestUnknownIDs: of a request that another process decided, what the origin
 // said still acts, by the descriptor's own attributes, once.
 func TestUnknownIDs(t *testing.T) {
