@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"math"
 	"slices"
 )
 
@@ -62,13 +61,16 @@ func (e *Engine) HearAll(ctx context.Context, now Instant, decisions []*Decision
 // leave takes out of op what decisions before have seen to, whose requests had the
 // same response. What op's charges reserved in their cells is given back.
 func (op *Settle) leave(before []*Decision) {
+	if len(before) == 0 {
+		return
+	}
 	charged := func(c *Charge) bool {
-		return c.Limit.Settled && slices.ContainsFunc(before, func(d *Decision) bool { return d.settles(c) })
+		return c.Limit.Settled && slices.ContainsFunc(before, func(d *Decision) bool { return d.sharing(c) != nil })
 	}
 	if slices.ContainsFunc(before, func(d *Decision) bool { return d.Owner == op.Owner }) {
 		op.Release, op.Set = nil, nil
 	}
-	op.Lease = op.Lease[min(op.leased(before), int64(len(op.Lease))):]
+	op.Lease = op.Lease[op.leased(before):]
 	op.Charges = slices.DeleteFunc(op.Charges, func(c Charge) bool { return !c.Taken && charged(&c) })
 	for i := range op.Charges {
 		if c := &op.Charges[i]; charged(c) {
@@ -77,34 +79,40 @@ func (op *Settle) leave(before []*Decision) {
 	}
 }
 
-// leased returns how many ids the owner's requests of decisions before had slots
-// for, in each cell where op's request has one.
+// leased returns how many of op's ids the owner's requests of decisions before had
+// slots for, in each cell where op's request has one.
 func (op *Settle) leased(before []*Decision) int64 {
-	least := int64(math.MaxInt64)
+	most, leasable := int64(len(op.Lease)), false
 	for i := range op.Charges {
 		c := &op.Charges[i]
-		if c.Limit.Kind != Hold || !c.Limit.Released || !c.Taken {
+		if !c.Taken || !c.Limit.Leasable() {
 			continue
 		}
+		leasable = true
 		slots := int64(0)
 		for _, d := range before {
-			for _, own := range d.Charges {
-				if d.Owner == op.Owner && own.Limit == c.Limit && own.Scope == c.Scope && own.Taken && !own.CheckOnly {
-					slots += own.Cost
-				}
+			if own := d.sharing(c); own != nil && d.Owner == op.Owner {
+				slots += own.Cost
 			}
 		}
-		least = min(least, slots)
+		most = min(most, slots)
 	}
-	if least == math.MaxInt64 {
+	if !leasable {
 		return 0
 	}
-	return least
+	return most
 }
 
-// settles reports whether a cost of d's request is charged to c's cell.
-func (d *Decision) settles(c *Charge) bool {
-	return d.Outcome == Admitted && slices.ContainsFunc(d.Charges, func(own Charge) bool {
-		return own.Limit == c.Limit && own.Scope == c.Scope && !own.CheckOnly && (own.Taken || d.store == nil)
-	})
+// sharing returns the charge to c's cell of d's request, nil if there is none.
+func (d *Decision) sharing(c *Charge) *Charge {
+	if d.Outcome != Admitted {
+		return nil
+	}
+	for i := range d.Charges {
+		own := &d.Charges[i]
+		if own.Limit == c.Limit && own.Scope == c.Scope && !own.CheckOnly && (own.Taken || d.store == nil) {
+			return own
+		}
+	}
+	return nil
 }

@@ -70,6 +70,9 @@ type Limit struct {
 	ruleCosts bool
 }
 
+// Leasable reports whether the limit's slots can outlive their response, as leases.
+func (l *Limit) Leasable() bool { return l.Kind == Hold && l.Released }
+
 // Scale is what one configured unit is in the amounts of this limit's charges:
 // a Million for settled limits, else 1.
 func (l *Limit) Scale() int64 {

@@ -71,7 +71,7 @@ func (s *Store) claims(held locks, op *core.Take, full bool) map[cellKey]*claim 
 // newClaim returns the claim to c's cell, which other subjects may share.
 func (s *Store) newClaim(held locks, claims map[cellKey]*claim, op *core.Take, c *core.Charge, full bool) *claim {
 	f := new(claim)
-	if leasable(c.Limit) {
+	if c.Limit.Leasable() {
 		return f
 	}
 	f.found = s.find(held, op.Now, c, full)

@@ -92,7 +92,7 @@ func (g *ledger) room(op *core.Take) bool {
 	size := g.size()
 	for ; op != nil; op = op.Next {
 		for i := range op.Charges {
-			if c := &op.Charges[i]; leasable(c.Limit) && takes(true, c) && c.Cost > 0 {
+			if c := &op.Charges[i]; c.Limit.Leasable() && takes(true, c) && c.Cost > 0 {
 				size++
 			}
 		}

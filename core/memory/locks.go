@@ -119,7 +119,7 @@ func (s *Store) acquireSettle(op *core.Settle) (locks, error) {
 
 // add adds the lock of c's cell.
 func (l *locks) add(s *Store, c *core.Charge) {
-	if leasable(c.Limit) {
+	if c.Limit.Leasable() {
 		l.ledger = true
 	} else {
 		l.shards |= s.bit(c.Scope)
@@ -134,6 +134,3 @@ func (s *Store) alive(l locks) error {
 	}
 	return nil
 }
-
-// leasable reports whether l's slots are the ledger's.
-func leasable(l *core.Limit) bool { return l.Kind == core.Hold && l.Released }

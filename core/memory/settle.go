@@ -119,7 +119,7 @@ func (s *Store) correct(held locks, now core.Instant, c *core.Charge, delta int6
 func (s *Store) reset(op *core.Settle) {
 	for i := range op.Charges {
 		c := &op.Charges[i]
-		if leasable(c.Limit) {
+		if c.Limit.Leasable() {
 			s.ledger.reset(keyOf(c))
 		} else {
 			sh, epoch := &s.shards[s.shardOf(c.Scope)], s.epoch.Add(1)
@@ -139,7 +139,7 @@ func (s *Store) end(held locks, now core.Instant, op *core.Settle) {
 	for i := range op.Charges {
 		c := &op.Charges[i]
 		switch {
-		case leasable(c.Limit):
+		case c.Limit.Leasable():
 			leased = true
 		case c.Limit.Kind == core.Hold && c.Taken:
 			if cell := s.cell(c); cell != nil {

@@ -104,7 +104,7 @@ func (s *Store) check(held locks, op *core.Take, cells []found, full bool) []fou
 		c := &op.Charges[i]
 		c.State = core.State{}
 		var f found
-		if !leasable(c.Limit) {
+		if !c.Limit.Leasable() {
 			f = s.find(held, op.Now, c, full)
 		}
 		cells = append(cells, f)

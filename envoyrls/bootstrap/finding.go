@@ -88,7 +88,7 @@ func findUse(u *core.Use) (f finding, found bool) {
 func findLimit(l *core.Limit) (f finding, found bool) {
 	f.Limit = l.Name
 	switch {
-	case l.Kind == core.Hold && l.Released:
+	case l.Leasable():
 		f.Why = "leases and releases act a moment after the response's last byte, when Envoy tells that its stream has ended, and in headers only, not in trailers"
 	case l.Kind == core.Hold:
 		f.Why = "a slot is free a moment after the response's last byte, when Envoy tells that its stream has ended; who sends the next request at once may be refused"
