@@ -60,7 +60,7 @@ const floodSite = `{
 
 const (
 	floodCallers  = 4
-	floodCellSize = 190       // bytes, from docs/operations.md
+	floodCellSize = 170       // bytes, from docs/operations.md
 	floodBase     = 100 << 20 // likewise
 	floodEvery    = 5 * time.Millisecond
 	floodSpell    = 500 // requests of the real subject before the flood, and until it pauses

@@ -30,7 +30,7 @@ func TestDefinitionNeverFitsBucketWaitsForAFullBurst(t *testing.T) {
 
 func TestDefinitionBucketRaisedBurstActsAtOnce(t *testing.T) {
 	l := &Limit{Kind: Bucket, Length: second}
-	cell := NewCell(l)
+	cell := newCell(l)
 	c := Charge{Limit: l, Cost: 10, Max: 10, Rate: 1, Refusable: true}
 	cell.Take(steadyStart, &c)
 	for _, r := range []struct{ burst, rate, cost, wait int64 }{
@@ -60,7 +60,7 @@ func TestDefinitionBucketRaisedBurstActsAtOnce(t *testing.T) {
 // A slower rate does not take back what the last charge was told.
 func TestDefinitionBucketIsEmptyWhenTheLastChargeHasDrained(t *testing.T) {
 	l := &Limit{Kind: Bucket, Length: second}
-	cell := NewCell(l)
+	cell := newCell(l)
 	c := Charge{Limit: l, Cost: 10, Max: 10, Rate: 10, Refusable: true}
 	cell.Take(steadyStart, &c)
 	c.Rate = 1
@@ -77,7 +77,7 @@ func TestDefinitionBucketIsEmptyWhenTheLastChargeHasDrained(t *testing.T) {
 
 func TestDefinitionUnlimitedBucketStartsEmpty(t *testing.T) {
 	l := &Limit{Kind: Bucket, Length: second}
-	cell := NewCell(l)
+	cell := newCell(l)
 	c := Charge{Limit: l, Cost: 5, Max: Unlimited, Rate: 1, Refusable: true}
 	if cell.Take(steadyStart, &c); c.State != (State{Taken: true}) {
 		t.Errorf("while unlimited: %+v", c.State)
@@ -106,7 +106,7 @@ func TestDefinitionRefundBucketOfWhatHasNotDrained(t *testing.T) {
 		{1, 15*second + 1, -10, 1}, // of 4.999999 units, whole ones
 		{1, 20 * second, -10, 0},
 	} {
-		cell := NewCell(l)
+		cell := newCell(l)
 		both := [2]Charge{{Limit: l, Cost: 10, Max: 20, Rate: 1}, {Limit: l, Cost: 10, Max: 20, Rate: 1}}
 		cell.Take(steadyStart, &both[0])
 		cell.Take(steadyStart, &both[1])
@@ -140,7 +140,7 @@ func TestDefinitionBucketIsGCRA(t *testing.T) {
 		rate, burst := 1+r.Int64N(9), 1+r.Int64N(9)
 		l := &Limit{Kind: Bucket, Length: pick(r, []int64{1000, 999, 10_007})}
 		c := Charge{Limit: l, Cost: 1, Max: burst, Rate: rate, Refusable: true}
-		cell := NewCell(l)
+		cell := newCell(l)
 		interval := big.NewRat(l.Length, rate)
 		tolerance := new(big.Rat).Mul(interval, big.NewRat(burst-1, 1))
 		now, arrival := steadyStart, new(big.Rat)

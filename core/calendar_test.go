@@ -41,7 +41,7 @@ func TestDefinitionCalendarUsesTheNextWindowPastTheEnd(t *testing.T) {
 	} {
 		l := &Limit{Kind: Calendar, Schedule: r.schedule}
 		c := Charge{Limit: l, Cost: 1, Max: 5, Window: day}
-		cell := NewCell(l)
+		cell := newCell(l)
 		if cell.Take(Instant{Wall: r.at}, &c); c.Entry.Stamp != r.stamp || c.Grow != r.grow {
 			t.Errorf("at %d: %+v", r.at, c.State)
 		}

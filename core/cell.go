@@ -1,7 +1,7 @@
 package core
 
 // A Cell counts for one limit and one scope: the state machine of one kind,
-// which every store that counts in Go shares. A Cell is not safe for concurrent
+// which every store that counts in Go shares. Those of a [Pool] are Cells too. A Cell is not safe for concurrent
 // use. It stores what was used; the maximum comes with each charge.
 //
 // now never runs backwards as far as a cell is concerned: a cell that has seen
@@ -46,19 +46,14 @@ func (c *Charge) weigh(used int64) bool {
 // uncapped reports whether every demand fits.
 func (c *Charge) uncapped() bool { return c.Max == Unlimited || c.Limit.Count }
 
-// NewCell returns an empty cell of l's kind and window.
-func NewCell(l *Limit) Cell {
-	switch l.Kind {
-	case Rolling:
-		return newRolling(l)
-	case Fixed:
-		return newFixed(l)
-	case Calendar:
-		return new(calendarCell)
-	case Bucket:
-		return new(bucketCell)
-	case Hold:
-		return NewHold()
-	}
-	return new(everCell)
+// A keptCell can be kept outside the process.
+type keptCell interface {
+	Cell
+	// encode appends all of the cell to b; decode reads that.
+	encode(b []byte) []byte
+	decode(r *cellReader)
+	// appendChange appends to b what Take or Settle has just made of the cell;
+	// applyChange does that to a cell that stands as this one did before.
+	appendChange(b []byte, now Instant, c *Charge, delta int64) []byte
+	applyChange(r *cellReader, now Instant)
 }

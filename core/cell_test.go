@@ -11,7 +11,7 @@ func TestNewCellCountsByKind(t *testing.T) {
 	for _, kind := range []Kind{Rolling, Fixed, Calendar, Bucket, Hold, Ever} {
 		l := &Limit{Kind: kind, Length: 60_000_000, Schedule: schedule}
 		c := Charge{Limit: l, Cost: 3, Max: 10, Rate: 10, Window: schedule.At(now.Wall), Refusable: true}
-		cell := NewCell(l)
+		cell := newCell(l)
 		for want := int64(3); want <= 9; want += 3 {
 			if cell.Check(now, &c); c.Refused {
 				t.Errorf("%s: refused at %d", kind, want)
@@ -32,7 +32,7 @@ func steadyTraffic(t testing.TB, kind Kind) func() {
 	schedule := mustSchedule(t, "month", "Europe/Berlin", "31")
 	l := &Limit{Kind: kind, Length: 60_000_000, Schedule: schedule}
 	c := Charge{Limit: l, Cost: 1, Max: 400, Rate: 400, Refusable: true}
-	cell := NewCell(l)
+	cell := newCell(l)
 	now := Instant{Wall: 1_790_000_000_000_000, Steady: 1_790_000_000_000_000}
 	once := func() {
 		now = now.Add(200_000)

@@ -1,62 +1,42 @@
 package core
 
-// AppendChange appends to b what Take or Settle has just made of cell: of a
+// AppendChange appends to b what Take or Settle has just made of the cell: of a
 // rolling cell what was added or taken away, of others, which are small, how
 // they stand. delta is the charge's cost, or what Settle was told. Times are
 // relative to now, the operation's.
-func AppendChange(b []byte, cell Cell, now Instant, c *Charge, delta int64) []byte {
-	switch cell := cell.(type) {
-	case *rollingCell:
-		return cell.appendChange(b, now, c, delta)
-	case *fixedCell:
-		return cell.appendChange(b, now)
-	case *calendarCell:
-		return cell.appendChange(b, now)
-	case *bucketCell:
-		return appendInts(b, cell.latest-now.Steady, cell.latest-cell.time, cell.empty-cell.latest, cell.units, cell.part)
-	case *everCell:
-		return appendInts(b, cell.used)
+func (c PoolCell) AppendChange(b []byte, now Instant, charge *Charge, delta int64) []byte {
+	if c.ref.kind() == Rolling {
+		return c.rolling().appendChange(b, now, charge, delta)
 	}
-	return b
+	return c.cell().appendChange(b, now, charge, delta)
 }
 
-// ApplyChange does to cell, which may be nil, what AppendChange wrote at the
-// beginning of b, and returns the cell and what follows. kind and length are
-// the limit's. Of bytes that AppendChange did not write it makes an error, or a
-// cell that works.
-func (s *Slab) ApplyChange(kind Kind, length int64, cell Cell, now Instant, b []byte) (Cell, []byte, error) {
-	if cell == nil {
-		cell = s.newCell(kind, length)
+// ApplyChange does to the cell ref, the zero CellRef for a new one, what AppendChange
+// wrote at the beginning of b, and returns the cell and what follows. kind and
+// length are the limit's. Of bytes that AppendChange did not write it makes an
+// error, or a cell that works.
+func (p *Pool) ApplyChange(kind Kind, length int64, ref CellRef, now Instant, b []byte) (CellRef, []byte, error) {
+	if ref == 0 {
+		ref = p.add(kind, length)
 	}
-	r := cellReader{rest: b}
-	switch cell := cell.(type) {
-	case *rollingCell:
-		r.bad = kind != Rolling
-		cell.applyChange(&r, now)
-	case *fixedCell:
-		r.bad = kind != Fixed
-		cell.applyChange(&r, now)
-	case *calendarCell:
-		r.bad = kind != Calendar
-		cell.applyChange(&r, now)
-	case *bucketCell:
-		r.bad = kind != Bucket
-		cell.applyChange(&r, now)
-	case *everCell:
-		r.bad = kind != Ever
-		cell.used = r.int(0, MaxAmount)
+	from := cellReader{rest: b}
+	switch c := p.Cell(ref); {
+	case ref.kind() != kind || kind == Hold || ref == 0:
+		from.bad = true
+	case kind == Rolling:
+		c.rolling().applyChange(&from, now)
 	default:
-		r.bad = true
+		c.cell().applyChange(&from, now)
 	}
-	if r.bad {
-		return nil, nil, errCellOf(kind)
+	if from.bad {
+		return 0, nil, errCellOf(kind)
 	}
-	return cell, r.rest, nil
+	return ref, from.rest, nil
 }
 
 // appendChange appends the latest time, how many units were added or taken
 // away, and with which parameter or of which stamp.
-func (r *rollingCell) appendChange(b []byte, now Instant, c *Charge, delta int64) []byte {
+func (r rolling) appendChange(b []byte, now Instant, c *Charge, delta int64) []byte {
 	delta = min(max(delta, -MaxAmount), MaxAmount)
 	back := r.latest/milli - c.Entry.Stamp/milli + stampBias
 	switch {
@@ -85,7 +65,7 @@ const (
 	stampBias = 2
 )
 
-func (r *rollingCell) applyChange(from *cellReader, now Instant) {
+func (r rolling) applyChange(from *cellReader, now Instant) {
 	latest := from.time(now.Steady)
 	delta := from.int(-MaxAmount, MaxAmount)
 	if from.bad {
@@ -110,7 +90,7 @@ func (r *rollingCell) applyChange(from *cellReader, now Instant) {
 	}
 }
 
-func (s *span) appendChange(b []byte, now Instant) []byte {
+func (s *span) appendChange(b []byte, now Instant, _ *Charge, _ int64) []byte {
 	return appendInts(b, s.start-now.Wall, s.end-s.start, s.used)
 }
 
@@ -120,6 +100,10 @@ func (s *span) applyChange(r *cellReader, now Instant) {
 	r.bad = r.bad || start < -maxTime || s.end > maxTime
 }
 
+func (b *bucketCell) appendChange(to []byte, now Instant, _ *Charge, _ int64) []byte {
+	return appendInts(to, b.latest-now.Steady, b.latest-b.time, b.empty-b.latest, b.units, b.part)
+}
+
 func (b *bucketCell) applyChange(r *cellReader, now Instant) {
 	b.latest = r.time(now.Steady)
 	b.time = b.latest - r.int(0, maxTime)
@@ -127,6 +111,14 @@ func (b *bucketCell) applyChange(r *cellReader, now Instant) {
 	b.units, b.part = r.int(0, MaxAmount), r.int(0, maxTime)
 	r.bad = r.bad || b.time < 0 || b.empty < 0
 }
+
+func (e *everCell) appendChange(b []byte, _ Instant, _ *Charge, _ int64) []byte { return e.encode(b) }
+
+func (e *everCell) applyChange(r *cellReader, _ Instant) { e.decode(r) }
+
+func (h *hold) appendChange(b []byte, _ Instant, _ *Charge, _ int64) []byte { return b }
+
+func (h *hold) applyChange(*cellReader, Instant) {}
 
 // time reads a time relative to now.
 func (r *cellReader) time(now int64) int64 {

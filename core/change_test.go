@@ -8,7 +8,7 @@ import (
 // changeTrace charges and settles a cell at random, and hands each change to
 // apply, with the charge and its delta.
 func changeTrace(t testing.TB, rng *rand.Rand, l *Limit, steps int, apply func(now Instant, cell Cell, c *Charge, delta int64)) (Cell, Instant) {
-	cell, now := NewCell(l), steadyStart
+	cell, now := newCell(l), steadyStart
 	var taken []Charge
 	for range steps {
 		now = now.Add(rng.Int64N(l.Length / 8))
@@ -47,13 +47,13 @@ func TestChangesMakeTheSameCell(t *testing.T) {
 				if kind == Calendar {
 					l.Length, l.Schedule = 40*60*60*second, mustSchedule(t, "day", "Europe/Berlin", "")
 				}
-				var copied Cell
-				slab := NewSlab()
+				var copied CellRef
+				pool := new(Pool)
 				cell, now := changeTrace(t, rand.New(rand.NewPCG(seed, 1)), l, 100, func(now Instant, cell Cell, c *Charge, delta int64) {
-					b := append(AppendChange(nil, cell, now, c, delta), "rest"...)
+					b := append(cell.(PoolCell).AppendChange(nil, now, c, delta), "rest"...)
 					var rest []byte
 					var err error
-					if copied, rest, err = slab.ApplyChange(kind, l.Length, copied, now, b); err != nil || string(rest) != "rest" {
+					if copied, rest, err = pool.ApplyChange(kind, l.Length, copied, now, b); err != nil || string(rest) != "rest" {
 						t.Fatalf("%q is left: %v", rest, err)
 					}
 				})
@@ -64,7 +64,7 @@ func TestChangesMakeTheSameCell(t *testing.T) {
 					}
 					got := want
 					cell.Check(now, &want)
-					copied.Check(now, &got)
+					pool.Cell(copied).Check(now, &got)
 					if got.State != want.State {
 						t.Fatalf("seed %d: %+v, want %+v", seed, got.State, want.State)
 					}
@@ -78,12 +78,12 @@ func TestChangesMakeTheSameCell(t *testing.T) {
 // A change is much smaller than a rolling cell that is full.
 func TestChangeOfARollingCellIsSmall(t *testing.T) {
 	l := &Limit{Kind: Rolling, Length: 60 * second}
-	cell := NewCell(l)
+	cell := newCell(l)
 	for i := range int64(300) {
 		now := steadyStart.Add(i * second / 5)
 		c := Charge{Limit: l, Cost: 1, Max: 300}
 		cell.Take(now, &c)
-		if n := len(AppendChange(nil, cell, now, &c, 1)); n > 3 {
+		if n := len(cell.(PoolCell).AppendChange(nil, now, &c, 1)); n > 3 {
 			t.Fatalf("charge %d is %d bytes", i, n)
 		}
 	}
@@ -98,26 +98,28 @@ func FuzzApplyChange(f *testing.F) {
 		}
 		var all []byte
 		changeTrace(f, rand.New(rand.NewPCG(1, 1)), l, 5, func(now Instant, cell Cell, c *Charge, delta int64) {
-			all = AppendChange(all, cell, now, c, delta)
+			all = cell.(PoolCell).AppendChange(all, now, c, delta)
 		})
 		f.Add(uint8(kind), all)
 	}
 	day := mustSchedule(f, "day", "Europe/Berlin", "")
 	f.Fuzz(func(t *testing.T, kind uint8, b []byte) {
 		l := &Limit{Kind: Kind(kind), Length: 60 * second, Schedule: day}
-		var cell Cell
+		var ref CellRef
 		var err error
+		pool := new(Pool)
 		for len(b) > 0 {
 			before := len(b)
-			if cell, b, err = new(Slab).ApplyChange(l.Kind, l.Length, cell, steadyStart, b); err != nil {
+			if ref, b, err = pool.ApplyChange(l.Kind, l.Length, ref, steadyStart, b); err != nil {
 				return
 			}
 			if len(b) == before {
 				return
 			}
 			c := Charge{Limit: l, Cost: 1, Max: 50, Rate: 7, Refusable: true, Window: l.Schedule.At(steadyStart.Wall)}
+			cell := pool.Cell(ref)
 			cell.Check(steadyStart, &c)
-			if cell.Idle(steadyStart); len(AppendCell(nil, cell)) == 0 {
+			if cell.Idle(steadyStart); len(appendCell(nil, cell)) == 0 {
 				t.Fatal("a cell that is not kept")
 			}
 		}

@@ -6,10 +6,6 @@ type fixedCell struct {
 	length int64 // µs
 }
 
-func newFixed(l *Limit) *fixedCell {
-	return &fixedCell{length: max(1, l.Length)}
-}
-
 func (f *fixedCell) Check(now Instant, c *Charge) {
 	f.enter(f.window(now.Wall))
 	f.check(now.Wall, c)

@@ -44,7 +44,7 @@ func TestDefinitionClockFixedNeverAnEarlierWindow(t *testing.T) {
 
 func TestDefinitionRefundFixedOnlyInItsOwnWindow(t *testing.T) {
 	l := &Limit{Kind: Fixed, Length: 60 * second}
-	cell := NewCell(l)
+	cell := newCell(l)
 	early := Charge{Limit: l, Cost: 5, Max: 20}
 	late := early
 	cell.Take(fixedStart, &early)
@@ -63,7 +63,7 @@ func TestDefinitionRefundFixedOnlyInItsOwnWindow(t *testing.T) {
 
 func TestDefinitionUnlimitedFixedKeepsCounting(t *testing.T) {
 	l := &Limit{Kind: Fixed, Length: 60 * second}
-	cell := NewCell(l)
+	cell := newCell(l)
 	c := Charge{Limit: l, Cost: 5, Max: Unlimited, Refusable: true}
 	cell.Take(fixedStart, &c)
 	c.Max = 5
@@ -76,7 +76,7 @@ func TestDefinitionAmountsSaturate(t *testing.T) {
 	schedule := mustSchedule(t, "day", "UTC", "")
 	for _, kind := range []Kind{Rolling, Fixed, Calendar, Bucket, Ever} {
 		l := &Limit{Kind: kind, Length: 60 * second, Schedule: schedule}
-		cell := NewCell(l)
+		cell := newCell(l)
 		c := Charge{Limit: l, Cost: MaxAmount, Max: 1, Rate: 1, Window: schedule.At(fixedStart.Wall)}
 		for range 3 {
 			if cell.Take(fixedStart, &c); c.Used != MaxAmount || c.Remaining() != 0 {

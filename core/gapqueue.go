@@ -9,17 +9,71 @@ import (
 // gaps, in Golomb–Rice codes, the counts above 1 as a gap of 0 and a gamma
 // code; so n counts of 1 whose stamps span s take at most n(1+k) + s/2^k bits.
 // The newest entry is kept decoded, for later units of the same stamp, and of
-// the oldest one its stamp. The zero gapQueue is empty.
+// the oldest one its stamp.
 type gapQueue struct {
-	// buf begins with a word (see meta); the rest is a ring of bits. It is nil
-	// while there is at most one entry, or since.
-	buf  []byte
+	*gaps
+	many *slots[[]byte] // has the codes of queues where they are many
+}
+
+// gaps are a gapQueue but for codes that are many. The zero gaps are of an empty
+// queue. They have no pointers.
+type gaps struct {
 	head uint32 // where in the ring the code of the oldest entry begins
 	bits uint32 // how many are used
 	// Stamps of the oldest and the newest entry; equal if there is one entry.
 	oldest, newest int64
 	count          int64 // of the newest entry
 	used           int64 // of all; 0 if the queue is empty
+	// The buffer of the codes is few, or where there are many in the place codes,
+	// if that is a place; there is none while there is at most one entry, or since.
+	few   [metaSize + minRing]byte
+	codes uint32
+}
+
+const (
+	noCodes  = 0
+	fewCodes = 1
+)
+
+// buf returns the buffer, which begins with a word (see meta); the rest is a ring
+// of bits. It is nil if there is none.
+func (q gapQueue) buf() []byte {
+	switch q.codes {
+	case noCodes:
+		return nil
+	case fewCodes:
+		return q.few[:]
+	}
+	return *q.many.at(q.codes)
+}
+
+// grow gives the queue a buffer for so many bits, which is empty.
+func (q gapQueue) grow(bits int) []byte {
+	if metaSize*8+bits <= len(q.few)*8 {
+		q.dropCodes()
+		q.few, q.codes = [metaSize + minRing]byte{}, fewCodes
+		return q.few[:]
+	}
+	if q.codes <= fewCodes {
+		q.codes = q.many.take()
+	}
+	buf := newBuffer(bits)
+	*q.many.at(q.codes) = buf
+	return buf
+}
+
+// dropCodes gives the buffer back.
+func (q gapQueue) dropCodes() {
+	if q.codes > fewCodes {
+		q.many.drop(q.codes)
+	}
+	q.codes = noCodes
+}
+
+// clear empties the queue.
+func (q gapQueue) clear() {
+	q.dropCodes()
+	*q.gaps = gaps{}
 }
 
 const (
@@ -34,19 +88,19 @@ const (
 )
 
 // meta returns how many gaps are encoded, and in codes of which parameter.
-func (q *gapQueue) meta() (gaps int64, k uint) {
-	word := binary.LittleEndian.Uint32(q.buf)
+func meta(buf []byte) (gaps int64, k uint) {
+	word := binary.LittleEndian.Uint32(buf)
 	return int64(word >> 6), uint(word & 63)
 }
 
-func (q *gapQueue) setMeta(gaps int64, k uint) {
-	binary.LittleEndian.PutUint32(q.buf, uint32(gaps)<<6|uint32(k))
+func setMeta(buf []byte, gaps int64, k uint) {
+	binary.LittleEndian.PutUint32(buf, uint32(gaps)<<6|uint32(k))
 }
 
-// reader returns a ring at the code of the oldest entry.
-func (q *gapQueue) reader() bitRing {
-	_, k := q.meta()
-	return bitRing{ring: q.buf[metaSize:], pos: q.head, left: int64(q.bits), k: k}
+// reader returns a ring at the code of the oldest entry, for the queue's buffer.
+func (q gapQueue) reader(buf []byte) bitRing {
+	_, k := meta(buf)
+	return bitRing{ring: buf[metaSize:], pos: q.head, left: int64(q.bits), k: k}
 }
 
 // readEntry reads an entry's count, and the gap to the next entry.
@@ -81,7 +135,7 @@ func entryBits(count, gap int64, k uint) uint {
 // be above MaxAmount the oldest units make room: so the sum is MaxAmount as long as
 // it would be more, and no less than what is still there when they would have left.
 // It chooses no parameter less than floor.
-func (q *gapQueue) push(stamp, n int64, floor uint) {
+func (q gapQueue) push(stamp, n int64, floor uint) {
 	n = min(n, MaxAmount)
 	if over := q.used + n - MaxAmount; over > 0 {
 		q.popOldest(over)
@@ -103,54 +157,69 @@ func (q *gapQueue) push(stamp, n int64, floor uint) {
 
 // encodeNewest writes the newest entry with the gap to the one that comes, or
 // reports that the queue is full.
-func (q *gapQueue) encodeNewest(gap int64, floor uint) bool {
-	if q.buf == nil {
-		q.buf = make([]byte, metaSize+minRing)
-		q.setMeta(0, max(floor, riceParameter(gap, 1)))
+func (q gapQueue) encodeNewest(gap int64, floor uint) bool {
+	buf := q.buf()
+	if buf == nil {
+		buf = q.grow(0)
+		setMeta(buf, 0, max(floor, riceParameter(gap, 1)))
 	}
-	gaps, k := q.meta()
+	gaps, k := meta(buf)
 	need := entryBits(q.count, gap, k)
 	if gaps == maxGaps || int64(q.bits)+int64(need) > maxBits {
 		return false
 	}
-	if int(q.bits)+int(need) > len(q.buf[metaSize:])*8 {
-		q.enlarge(gap, floor)
-		_, k = q.meta()
+	if int(q.bits)+int(need) > len(buf[metaSize:])*8 {
+		buf = q.enlarge(buf, gap, floor)
+		_, k = meta(buf)
 		need = entryBits(q.count, gap, k)
 	}
-	w := q.reader()
+	w := q.reader(buf)
 	w.skipAll()
 	w.writeEntry(q.count, gap)
 	q.bits += uint32(need)
-	q.setMeta(gaps+1, k)
+	setMeta(buf, gaps+1, k)
 	return true
 }
 
-// enlarge makes room for the newest entry and its gap. It chooses the parameter
-// anew: what was right for the first entries need not be for many.
-func (q *gapQueue) enlarge(gap int64, floor uint) {
-	gaps, k := q.meta()
+// enlarge makes room for the newest entry and its gap, and returns the new buffer.
+// It chooses the parameter anew: what was right for the first entries need not be
+// for many.
+func (q gapQueue) enlarge(buf []byte, gap int64, floor uint) []byte {
+	gaps, k := meta(buf)
 	span := q.newest + gap - q.oldest
 	best := max(floor, riceParameter(span, gaps+1))
 	if riceBound(span, gaps+1, best) >= riceBound(span, gaps+1, k) {
-		buf := newBuffer(int(q.bits) + int(entryBits(q.count, gap, k)))
-		q.moveTo(buf)
-		q.setMeta(gaps, k)
-		return
+		return q.move(buf, q.grow(int(q.bits)+int(entryBits(q.count, gap, k))))
 	}
 	size := entryBits(q.count, gap, best)
-	for r := q.reader(); r.left > 0; {
+	for r := q.reader(buf); r.left > 0; {
 		count, gap := r.readEntry()
 		size += entryBits(count, gap, best)
 	}
-	old := q.reader()
-	q.buf, q.head, q.bits = newBuffer(int(size)), 0, 0
-	q.setMeta(gaps, best)
-	w := q.reader()
+	few := q.few // which the new buffer may take
+	if q.codes == fewCodes {
+		buf = few[:]
+	}
+	old := q.reader(buf)
+	buf = q.grow(int(size))
+	q.head, q.bits = 0, 0
+	setMeta(buf, gaps, best)
+	w := q.reader(buf)
 	for old.left > 0 {
 		w.writeEntry(old.readEntry())
 	}
 	q.bits = uint32(-w.left)
+	return buf
+}
+
+// move copies the codes to a larger buffer, as they are, and returns that.
+func (q gapQueue) move(from, to []byte) []byte {
+	copy(to[:metaSize], from)
+	ring, first := from[metaSize:], q.head>>3
+	n := copy(to[metaSize:], ring[first:])
+	copy(to[metaSize+n:], ring[:first+1])
+	q.head &= 7
+	return to
 }
 
 // newBuffer returns a buffer for a number of bits, and as much more as Go's
@@ -165,25 +234,18 @@ func newBuffer(bits int) []byte {
 	return buf[:cap(buf)]
 }
 
-// moveTo copies the codes to a larger buffer, as they are.
-func (q *gapQueue) moveTo(buf []byte) {
-	ring, first := q.buf[metaSize:], q.head>>3
-	n := copy(buf[metaSize:], ring[first:])
-	copy(buf[metaSize+n:], ring[:first+1])
-	q.buf, q.head = buf, q.head&7
-}
-
 // dropThrough drops all entries whose stamp is at most stamp.
-func (q *gapQueue) dropThrough(stamp int64) {
+func (q gapQueue) dropThrough(stamp int64) {
 	if q.used == 0 || q.oldest > stamp {
 		return
 	}
 	if q.newest <= stamp {
-		*q = gapQueue{}
+		q.clear()
 		return
 	}
-	gaps, k := q.meta()
-	r := q.reader()
+	buf := q.buf()
+	gaps, k := meta(buf)
+	r := q.reader(buf)
 	for q.oldest <= stamp && r.left > 0 {
 		count, gap := r.readEntry()
 		q.oldest += gap
@@ -194,12 +256,12 @@ func (q *gapQueue) dropThrough(stamp int64) {
 	if r.left == 0 {
 		q.oldest = q.newest
 	}
-	q.setMeta(gaps, k)
+	setMeta(buf, gaps, k)
 }
 
 // A gapCursor walks a queue from its oldest entry on.
 type gapCursor struct {
-	q            *gapQueue
+	q            gapQueue
 	r            bitRing
 	stamp, count int64 // of the entry it is at
 	gap          int64
@@ -207,10 +269,10 @@ type gapCursor struct {
 }
 
 // cursor returns a cursor before the oldest entry of a queue that is not empty.
-func (q *gapQueue) cursor() gapCursor {
+func (q gapQueue) cursor() gapCursor {
 	c := gapCursor{q: q, stamp: q.oldest}
 	if q.bits > 0 {
-		c.r = q.reader()
+		c.r = q.reader(q.buf())
 	}
 	return c
 }
@@ -231,7 +293,7 @@ func (c *gapCursor) next() bool {
 
 // freed returns the stamp of the entry with which the first n units, from 1 to
 // used, are gone.
-func (q *gapQueue) freed(n int64) int64 {
+func (q gapQueue) freed(n int64) int64 {
 	c := q.cursor()
 	for n > 0 && c.next() {
 		n -= c.count
@@ -240,7 +302,7 @@ func (q *gapQueue) freed(n int64) int64 {
 }
 
 // remove takes n units, or as many as there are, from the entry at stamp.
-func (q *gapQueue) remove(stamp, n int64) {
+func (q gapQueue) remove(stamp, n int64) {
 	switch {
 	case q.used == 0 || n <= 0 || stamp < q.oldest || stamp > q.newest:
 		return
@@ -249,49 +311,57 @@ func (q *gapQueue) remove(stamp, n int64) {
 		q.used -= n
 		return
 	}
-	rest := q.emptied()
+	var g gaps
+	rest := q.emptied(&g)
 	for c := q.cursor(); c.next(); {
 		if c.stamp == stamp {
 			c.count -= min(n, c.count)
 		}
 		rest.push(c.stamp, c.count, 0)
 	}
-	if rest.used == 0 {
-		rest = gapQueue{}
-	}
-	*q = rest
+	q.become(rest)
 }
 
-// emptied returns an empty queue with room for q's entries.
-func (q *gapQueue) emptied() (rest gapQueue) {
-	if q.buf != nil {
-		_, k := q.meta()
-		rest.buf = newBuffer(int(q.bits))
-		rest.setMeta(0, k)
+// emptied returns an empty queue, in g, with room for q's entries.
+func (q gapQueue) emptied(g *gaps) gapQueue {
+	rest := gapQueue{g, q.many}
+	if buf := q.buf(); buf != nil {
+		_, k := meta(buf)
+		setMeta(rest.grow(int(q.bits)), 0, k)
 	}
 	return rest
 }
 
+// become makes q what rest is, which is not to be used any more.
+func (q gapQueue) become(rest gapQueue) {
+	q.dropCodes()
+	if rest.used == 0 {
+		rest.clear()
+	}
+	*q.gaps = *rest.gaps
+}
+
 // popOldest takes the oldest n units, or as many as there are, from 1.
-func (q *gapQueue) popOldest(n int64) {
+func (q gapQueue) popOldest(n int64) {
 	if n >= q.used {
-		*q = gapQueue{}
+		q.clear()
 		return
 	}
-	rest := q.emptied()
+	var g gaps
+	rest := q.emptied(&g)
 	for c := q.cursor(); c.next(); {
 		taken := min(n, c.count)
 		n -= taken
 		rest.push(c.stamp, c.count-taken, 0)
 	}
-	*q = rest
+	q.become(rest)
 }
 
 // pop takes the newest n units, or as many as there are.
-func (q *gapQueue) pop(n int64) {
+func (q gapQueue) pop(n int64) {
 	switch {
 	case n >= q.used:
-		*q = gapQueue{}
+		q.clear()
 		return
 	case n < q.count:
 		q.count -= n
@@ -299,11 +369,12 @@ func (q *gapQueue) pop(n int64) {
 		return
 	}
 	keep := q.used - n
-	rest := q.emptied()
+	var g gaps
+	rest := q.emptied(&g)
 	for c := q.cursor(); keep > 0 && c.next(); {
 		count := min(c.count, keep)
 		rest.push(c.stamp, count, 0)
 		keep -= count
 	}
-	*q = rest
+	q.become(rest)
 }

@@ -61,8 +61,11 @@ func TestRiceCodesAreWithinTheBound(t *testing.T) {
 	}
 }
 
+// newQueue returns an empty queue.
+func newQueue() gapQueue { return gapQueue{new(gaps), new(slots[[]byte])} }
+
 // queueCheck compares a queue with a list of its entries.
-func queueCheck(t *testing.T, q *gapQueue, want []event) {
+func queueCheck(t *testing.T, q gapQueue, want []event) {
 	t.Helper()
 	var got []event
 	sum := int64(0)
@@ -74,13 +77,16 @@ func queueCheck(t *testing.T, q *gapQueue, want []event) {
 	case !slices.Equal(got, want) || sum != q.used:
 		t.Fatalf("the queue has %v, want %v; used %d", got, want, q.used)
 	case len(want) == 0:
-		if q.buf != nil {
+		if q.buf() != nil {
 			t.Fatal("an empty queue has a buffer")
+		}
+		if n := q.many; len(n.free) < int(n.taken) {
+			t.Fatal("an empty queue has codes")
 		}
 	case q.oldest != want[0].stamp || q.newest != want[len(want)-1].stamp:
 		t.Fatalf("from %d to %d, want %v", q.oldest, q.newest, want)
-	case q.buf != nil:
-		if gaps, _ := q.meta(); gaps != int64(len(want)-1) {
+	case q.buf() != nil:
+		if gaps, _ := meta(q.buf()); gaps != int64(len(want)-1) {
 			t.Fatalf("%d gaps, want %d", gaps, len(want)-1)
 		}
 	}
@@ -101,7 +107,7 @@ func (s *queueScript) number() int64 {
 
 // run does the operations to a queue and to a list.
 func (s *queueScript) run(t *testing.T) {
-	q, list, now := gapQueue{}, []event(nil), int64(1)
+	q, list, now := newQueue(), []event(nil), int64(1)
 	floor := uint(s.number() % (maxRice + 1))
 	for len(s.rest) > 0 {
 		switch op, n := s.number()%8, s.number(); op {
@@ -131,9 +137,9 @@ func (s *queueScript) run(t *testing.T) {
 				}
 			}
 		case 7:
-			freedCheck(t, &q, list, n)
+			freedCheck(t, q, list, n)
 		}
-		queueCheck(t, &q, list)
+		queueCheck(t, q, list)
 	}
 }
 
@@ -162,7 +168,7 @@ func pushList(list []event, e event) []event {
 	return list
 }
 
-func freedCheck(t *testing.T, q *gapQueue, list []event, n int64) {
+func freedCheck(t *testing.T, q gapQueue, list []event, n int64) {
 	t.Helper()
 	if q.used == 0 {
 		return
@@ -201,23 +207,23 @@ func FuzzGapQueue(f *testing.F) {
 }
 
 func TestFullQueueCountsForLonger(t *testing.T) {
-	var q gapQueue
+	q := newQueue()
 	for stamp := int64(10); stamp <= 30; stamp += 10 {
 		q.push(stamp, 1, 3)
 	}
-	_, k := q.meta()
-	q.setMeta(maxGaps, k)
+	_, k := meta(q.buf())
+	setMeta(q.buf(), maxGaps, k)
 	bits := q.bits
 	q.push(45, 2, 3)
 	if q.newest != 45 || q.count != 3 || q.used != 5 || q.bits != bits {
 		t.Errorf("a full queue is %+v", q)
 	}
-	q.setMeta(2, k)
-	queueCheck(t, &q, []event{{10, 1}, {20, 1}, {45, 3}})
+	setMeta(q.buf(), 2, k)
+	queueCheck(t, q, []event{{10, 1}, {20, 1}, {45, 3}})
 	q.dropThrough(30)
-	queueCheck(t, &q, []event{{45, 3}})
+	queueCheck(t, q, []event{{45, 3}})
 	q.push(50, 1, 3)
-	queueCheck(t, &q, []event{{45, 3}, {50, 1}})
+	queueCheck(t, q, []event{{45, 3}, {50, 1}})
 	q.bits = maxBits
 	q.push(60, 1, 3)
 	if q.newest != 60 || q.bits != maxBits {
@@ -231,12 +237,12 @@ func TestQueueChoosesItsParameter(t *testing.T) {
 	for _, r := range []struct{ gap, n, bytes int64 }{
 		{60, 1000, 5}, {5000, 1, 2}, {5000, 1_000_000, 10}, {1, 1, 1}, {1_000_000, 1, 3},
 	} {
-		var q gapQueue
+		q := newQueue()
 		for i := range int64(1000) {
 			q.push(1+i*r.gap, r.n, 0)
 		}
 		want := 1000 * r.bytes
-		if got := int64(len(q.buf)); got > want {
+		if got := int64(len(q.buf())); got > want {
 			t.Errorf("1000 gaps of %d and %d units each are %d bytes, want at most %d", r.gap, r.n, got, want)
 		}
 	}
@@ -245,15 +251,15 @@ func TestQueueChoosesItsParameter(t *testing.T) {
 // The first gaps need not be like the rest.
 func TestQueueChoosesItsParameterAnew(t *testing.T) {
 	for _, gaps := range [][2]int64{{1, 5000}, {5000, 1}} {
-		var q gapQueue
+		q := newQueue()
 		stamp := int64(1)
 		for i := range 2000 {
 			q.push(stamp, 1, 0)
 			stamp += gaps[min(i/50, 1)]
 		}
 		k := riceParameter(stamp, 2000)
-		if want := int(riceBound(stamp, 2000, k)/8) * 6 / 5; len(q.buf) > want {
-			t.Errorf("gaps of %d after those of %d are %d bytes, want at most %d", gaps[1], gaps[0], len(q.buf), want)
+		if want := int(riceBound(stamp, 2000, k)/8) * 6 / 5; len(q.buf()) > want {
+			t.Errorf("gaps of %d after those of %d are %d bytes, want at most %d", gaps[1], gaps[0], len(q.buf()), want)
 		}
 	}
 }
@@ -261,12 +267,12 @@ func TestQueueChoosesItsParameterAnew(t *testing.T) {
 // Growing a large queue is amortised: it copies a bounded number of times as
 // many bytes as it has in the end.
 func TestQueueGrowsBySmallSteps(t *testing.T) {
-	var q gapQueue
+	q := newQueue()
 	copied, size := 0, 0
 	for i := range int64(2_000_000) {
 		q.push(1+i*3, 1, 0)
-		if len(q.buf) != size {
-			copied, size = copied+size, len(q.buf)
+		if len(q.buf()) != size {
+			copied, size = copied+size, len(q.buf())
 		}
 	}
 	if slack := size - int(q.bits/8); copied > 16*size || slack > size/7 {

@@ -20,10 +20,6 @@ type slot struct {
 	next   uint32 // of a free slot: the next free one, by number from 1
 }
 
-// NewHold returns the cell of a hold whose slots end with the response. Slots
-// that outlive it are the store's to keep, which knows their names.
-func NewHold() Cell { return &hold{} }
-
 // CheckHold fills in c's State for a hold in which used slots are taken.
 func CheckHold(used int64, c *Charge) {
 	if !c.weigh(min(used, MaxAmount)) {

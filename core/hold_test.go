@@ -5,7 +5,7 @@ import "testing"
 // A slot ends once, by its own entry, and with all or part of its cost.
 func TestHoldEntries(t *testing.T) {
 	l := &Limit{Kind: Hold}
-	h := NewHold()
+	h := newCell(&Limit{Kind: Hold})
 	take := func(cost int64) *Charge {
 		c := &Charge{Limit: l, Cost: cost, Max: 5, Refusable: true}
 		h.Take(Instant{}, c)
@@ -40,7 +40,7 @@ func TestHoldEntries(t *testing.T) {
 	used(0)
 
 	other := h
-	h = NewHold()
+	h = newCell(&Limit{Kind: Hold})
 	take(1)
 	end(two)
 	end(three)
@@ -50,7 +50,7 @@ func TestHoldEntries(t *testing.T) {
 }
 
 func TestHoldAllocatesNothing(t *testing.T) {
-	h := NewHold()
+	h := newCell(&Limit{Kind: Hold})
 	c := &Charge{Limit: &Limit{Kind: Hold}, Cost: 1, Max: 5, Refusable: true}
 	n := testing.AllocsPerRun(100, func() {
 		h.Check(Instant{}, c)
@@ -60,7 +60,7 @@ func TestHoldAllocatesNothing(t *testing.T) {
 	if n != 0 {
 		t.Errorf("%v allocations", n)
 	}
-	if n := len(h.(*hold).slots); n != 1 {
+	if n := len(h.(PoolCell).cell().(*hold).slots); n != 1 {
 		t.Errorf("%d slots where one was taken at a time", n)
 	}
 }

@@ -2,19 +2,24 @@ package core
 
 const milli = 1000 // µs
 
-// A rollingCell counts every interval of one length, exactly: a charge is
-// stamped at the next whole millisecond and dropped one length after its stamp.
+// A rollingCell counts every interval of one length. It has no pointers.
 type rollingCell struct {
-	gapQueue       // stamps in ms
-	window   int64 // ms
-	latest   int64 // µs of steady clock: the latest time seen
+	charges gaps  // stamps in ms
+	window  int64 // ms
+	latest  int64 // µs of steady clock: the latest time seen
 }
 
-func newRolling(l *Limit) *rollingCell {
-	return &rollingCell{window: max(1, l.Length/milli)}
+// A rolling counts every interval of one length, exactly: a charge is stamped at
+// the next whole millisecond and dropped one length after its stamp.
+type rolling struct {
+	gapQueue // the cell's charges
+	*rollingCell
 }
 
-func (r *rollingCell) Check(now Instant, c *Charge) {
+// rollingWindow returns in ms a length in µs.
+func rollingWindow(length int64) int64 { return max(1, length/milli) }
+
+func (r rolling) Check(now Instant, c *Charge) {
 	r.advance(now)
 	if !c.weigh(r.used) {
 		c.Wait = r.wait(c)
@@ -22,7 +27,7 @@ func (r *rollingCell) Check(now Instant, c *Charge) {
 	c.Grow = r.grow()
 }
 
-func (r *rollingCell) Take(now Instant, c *Charge) {
+func (r rolling) Take(now Instant, c *Charge) {
 	r.advance(now)
 	var stamp int64
 	switch {
@@ -35,7 +40,7 @@ func (r *rollingCell) Take(now Instant, c *Charge) {
 	c.State = State{Used: r.used, Grow: r.grow(), Taken: true, Entry: Entry{Stamp: stamp}}
 }
 
-func (r *rollingCell) Settle(now Instant, c *Charge, delta int64) {
+func (r rolling) Settle(now Instant, c *Charge, delta int64) {
 	r.advance(now)
 	switch {
 	case delta > 0 && r.tracks(c):
@@ -45,35 +50,35 @@ func (r *rollingCell) Settle(now Instant, c *Charge, delta int64) {
 	}
 }
 
-func (r *rollingCell) Idle(now Instant) bool {
+func (r rolling) Idle(now Instant) bool {
 	return r.used == 0 || max(now.Steady, r.latest) >= r.leaves(r.newest)
 }
 
 // tracks reports whether the charge is recorded: without a cap nothing is,
 // except by a count.
-func (r *rollingCell) tracks(c *Charge) bool {
+func (r rolling) tracks(c *Charge) bool {
 	return c.Max != Unlimited || c.Limit.Count
 }
 
 // advance moves to now and drops what has expired by then.
-func (r *rollingCell) advance(now Instant) {
+func (r rolling) advance(now Instant) {
 	r.latest = max(r.latest, now.Steady)
 	r.dropThrough(r.latest/milli - r.window)
 }
 
 // add records n units as of now and returns their stamp in ms.
-func (r *rollingCell) add(c *Charge, n int64) int64 {
+func (r rolling) add(c *Charge, n int64) int64 {
 	stamp := r.next()
 	r.push(stamp, n, r.floor(c))
 	return stamp
 }
 
 // next returns the stamp in ms of what is charged now.
-func (r *rollingCell) next() int64 { return (r.latest + milli - 1) / milli }
+func (r rolling) next() int64 { return (r.latest + milli - 1) / milli }
 
 // floor returns the code parameter for a window full of charges of one unit.
 // Charges of several units are fewer; the queue then chooses a larger one.
-func (r *rollingCell) floor(c *Charge) uint {
+func (r rolling) floor(c *Charge) uint {
 	if c.uncapped() {
 		return 0
 	}
@@ -81,10 +86,10 @@ func (r *rollingCell) floor(c *Charge) uint {
 }
 
 // leaves returns when an entry is dropped, in µs.
-func (r *rollingCell) leaves(stamp int64) int64 { return (stamp + r.window) * milli }
+func (r rolling) leaves(stamp int64) int64 { return (stamp + r.window) * milli }
 
 // grow returns the time until the oldest entry leaves, 0 if there is none.
-func (r *rollingCell) grow() int64 {
+func (r rolling) grow() int64 {
 	if r.used == 0 {
 		return 0
 	}
@@ -93,7 +98,7 @@ func (r *rollingCell) grow() int64 {
 
 // wait returns the time until so many entries have left that c fits, the whole
 // window if it never does.
-func (r *rollingCell) wait(c *Charge) int64 {
+func (r rolling) wait(c *Charge) int64 {
 	if c.NeverFits {
 		return r.window * milli
 	}

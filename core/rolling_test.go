@@ -16,7 +16,7 @@ type row struct {
 // runRows charges a new cell of l row by row: taken if it is admitted.
 func runRows(t *testing.T, l *Limit, start Instant, c Charge, rows []row) {
 	t.Helper()
-	cell := NewCell(l)
+	cell := newCell(l)
 	c.Limit, c.Refusable = l, true
 	for _, r := range rows {
 		now := start.Add(r.at)
@@ -79,7 +79,7 @@ func TestDefinitionNeverFitsRollingWaitsTheWindow(t *testing.T) {
 // beside it counts, and for as long as it would without.
 func TestDefinitionRollingBesideTheLargestAmount(t *testing.T) {
 	l := &Limit{Kind: Rolling, Length: second}
-	cell := NewCell(l)
+	cell := newCell(l)
 	take := func(at, cost int64) {
 		cell.Take(steadyStart.Add(at), &Charge{Limit: l, Cost: cost, Max: 10})
 	}
@@ -104,7 +104,7 @@ func TestDefinitionRollingBesideTheLargestAmount(t *testing.T) {
 
 func TestDefinitionUnlimitedRollingStartsEmpty(t *testing.T) {
 	l := &Limit{Kind: Rolling, Length: second}
-	cell := NewCell(l)
+	cell := newCell(l)
 	c := Charge{Limit: l, Cost: 5, Max: Unlimited, Refusable: true}
 	if cell.Take(steadyStart, &c); c.State != (State{Taken: true}) {
 		t.Errorf("while unlimited: %+v", c.State)
@@ -124,7 +124,7 @@ func TestDefinitionUnlimitedRollingStartsEmpty(t *testing.T) {
 
 func TestDefinitionRefundRollingTakesFromItsOwnEntry(t *testing.T) {
 	l := &Limit{Kind: Rolling, Length: second, Settled: true}
-	cell := NewCell(l)
+	cell := newCell(l)
 	first := Charge{Limit: l, Cost: 5, Max: 20}
 	second := first
 	cell.Take(steadyStart, &first)
@@ -143,7 +143,7 @@ func TestDefinitionRefundRollingTakesFromItsOwnEntry(t *testing.T) {
 
 func TestDefinitionRollingNeverReadsTheClockBackwards(t *testing.T) {
 	l := &Limit{Kind: Rolling, Length: second}
-	cell := NewCell(l)
+	cell := newCell(l)
 	c := Charge{Limit: l, Cost: 1, Max: 1, Refusable: true}
 	cell.Take(steadyStart.Add(5500), &c)
 	if cell.Check(steadyStart, &c); c.Wait != second+500 {
@@ -171,7 +171,7 @@ func TestInvariantRollingNeverOver(t *testing.T) {
 	for range 50 {
 		length := pick(r, []int64{3, 50, 1000}) * 1000
 		l := &Limit{Kind: Rolling, Length: length}
-		cell := NewCell(l)
+		cell := newCell(l)
 		now := steadyStart
 		c := Charge{Limit: l, Max: 1 + r.Int64N(40), Refusable: true}
 		var admitted []event
@@ -223,8 +223,8 @@ var arrivals = []struct {
 
 // playArrivals charges a cell of 300 a minute, as soon as it admits them, and
 // returns the most bytes that it had: its own and its buffer's.
-func playArrivals(r *rand.Rand, l *Limit, charges int, gap func(*rand.Rand, int) int64) (Cell, int) {
-	cell := newRolling(l)
+func playArrivals(p *Pool, r *rand.Rand, l *Limit, charges int, gap func(*rand.Rand, int) int64) (Cell, int) {
+	cell := p.Cell(p.New(l))
 	c := Charge{Limit: l, Cost: 1, Max: 300, Refusable: true}
 	most := 0
 	now := steadyStart
@@ -234,7 +234,7 @@ func playArrivals(r *rand.Rand, l *Limit, charges int, gap func(*rand.Rand, int)
 			now = now.Add(c.Wait)
 		}
 		cell.Take(now, &c)
-		most = max(most, int(unsafe.Sizeof(*cell))+cap(cell.buf))
+		most = max(most, int(unsafe.Sizeof(rollingCell{}))+cap(rollingOf(cell).buf()))
 	}
 	return cell, most
 }
@@ -247,7 +247,7 @@ func TestRollingBytesWhateverTheArrivals(t *testing.T) {
 	l := &Limit{Kind: Rolling, Length: 60 * second}
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, a := range arrivals {
-		_, most := playArrivals(r, l, 6000, a.gap)
+		_, most := playArrivals(new(Pool), r, l, 6000, a.gap)
 		t.Logf("%s: at most %d bytes", a.name, most)
 		if most > maxRollingBytes {
 			t.Errorf("%s: %d bytes, want at most %d", a.name, most, maxRollingBytes)
@@ -256,7 +256,7 @@ func TestRollingBytesWhateverTheArrivals(t *testing.T) {
 	worst := 0
 	for range 300 {
 		mix, left, part := arrivals[0].gap, 0, 0
-		_, most := playArrivals(r, l, 6000, func(r *rand.Rand, i int) int64 {
+		_, most := playArrivals(new(Pool), r, l, 6000, func(r *rand.Rand, i int) int64 {
 			if left--; left < 0 {
 				left, part = r.IntN(300), r.IntN(len(arrivals))
 				mix = arrivals[part].gap
@@ -276,17 +276,17 @@ func TestRollingHeapPerCell(t *testing.T) {
 	l := &Limit{Kind: Rolling, Length: 60 * second}
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, a := range arrivals {
-		kept := make([]Cell, cells)
+		pool := new(Pool)
 		before := heap()
-		for i := range kept {
-			kept[i], _ = playArrivals(r, l, 900, a.gap)
+		for range cells {
+			playArrivals(pool, r, l, 900, a.gap)
 		}
 		bytes := int(heap()-before) / cells
 		t.Logf("%s: %d bytes of heap a cell", a.name, bytes)
 		if bytes > maxRollingBytes+32 { // others allocate too
 			t.Errorf("%s: %d bytes of heap a cell", a.name, bytes)
 		}
-		runtime.KeepAlive(kept)
+		runtime.KeepAlive(pool)
 	}
 }
 
@@ -301,10 +301,10 @@ func heap() uint64 {
 
 func TestRollingReleasesItsBufferWhenEmpty(t *testing.T) {
 	l := &Limit{Kind: Rolling, Length: 60 * second}
-	cell, _ := playArrivals(rand.New(rand.NewPCG(7, 8)), l, 900, arrivals[0].gap)
+	cell, _ := playArrivals(new(Pool), rand.New(rand.NewPCG(7, 8)), l, 900, arrivals[0].gap)
 	later := steadyStart.Add(1e12)
 	cell.Check(later, &Charge{Limit: l, Max: 300})
-	if !cell.Idle(later) || cell.(*rollingCell).gapQueue.buf != nil {
+	if !cell.Idle(later) || rollingOf(cell).buf() != nil {
 		t.Error("an empty cell keeps its buffer")
 	}
 }
@@ -314,9 +314,9 @@ func BenchmarkRollingRefused(b *testing.B) {
 	for _, cost := range []int64{1, 100} {
 		b.Run(FormatAmount(cost, 1), func(b *testing.B) {
 			l := &Limit{Kind: Rolling, Length: 60 * second}
-			cell, _ := playArrivals(rand.New(rand.NewPCG(1, 1)), l, 900, arrivals[0].gap)
+			cell, _ := playArrivals(new(Pool), rand.New(rand.NewPCG(1, 1)), l, 900, arrivals[0].gap)
 			c := Charge{Limit: l, Cost: cost, Max: 300, Refusable: true}
-			now := Instant{Steady: cell.(*rollingCell).latest}
+			now := Instant{Steady: rollingOf(cell).latest}
 			for b.Loop() {
 				cell.Check(now, &c)
 			}
@@ -326,7 +326,7 @@ func BenchmarkRollingRefused(b *testing.B) {
 
 // BenchmarkRollingPush fills a window of a million charges.
 func BenchmarkRollingPush(b *testing.B) {
-	var q gapQueue
+	q := newQueue()
 	stamp := int64(0)
 	for b.Loop() {
 		stamp += 1 + stamp%7

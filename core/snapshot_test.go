@@ -16,7 +16,7 @@ func fullCells(t testing.TB) (cells []Cell, limits []*Limit) {
 	schedule := mustSchedule(t, "day", "Europe/Berlin", "")
 	for _, kind := range snapshotKinds {
 		l := &Limit{Kind: kind, Length: 60 * second, Schedule: schedule}
-		cell := NewCell(l)
+		cell := newCell(l)
 		c := Charge{Limit: l, Max: 50, Rate: 7, Window: schedule.At(steadyStart.Wall)}
 		for i := range int64(40) {
 			c.Cost = i % 4
@@ -31,17 +31,17 @@ func TestDecodeCellReadsCellsOneAfterAnother(t *testing.T) {
 	cells, limits := fullCells(t)
 	var b []byte
 	for i := range cells {
-		b = AppendCell(AppendCell(b, cells[i]), NewCell(limits[i]))
+		b = appendCell(appendCell(b, cells[i]), newCell(limits[i]))
 	}
 	b = append(b, "rest"...)
 	for i := range cells {
-		for _, want := range []Cell{cells[i], NewCell(limits[i])} {
-			got, rest, err := DecodeCell(limits[i].Kind, b)
+		for _, want := range []Cell{cells[i], newCell(limits[i])} {
+			got, rest, err := decodeCell(limits[i].Kind, b)
 			if err != nil {
 				t.Fatalf("%s: %v", limits[i].Kind, err)
 			}
-			if again := AppendCell(nil, got); !bytes.Equal(again, AppendCell(nil, want)) {
-				t.Errorf("%s: %x read back as %x", limits[i].Kind, AppendCell(nil, want), again)
+			if again := appendCell(nil, got); !bytes.Equal(again, appendCell(nil, want)) {
+				t.Errorf("%s: %x read back as %x", limits[i].Kind, appendCell(nil, want), again)
 			}
 			b = rest
 		}
@@ -53,19 +53,19 @@ func TestDecodeCellReadsCellsOneAfterAnother(t *testing.T) {
 
 func TestSnapshotOfARollingCellIsAsCompactAsTheCell(t *testing.T) {
 	l := &Limit{Kind: Rolling, Length: 60 * second}
-	cell, _ := playArrivals(rand.New(rand.NewPCG(1, 1)), l, 900, arrivals[1].gap)
-	if n := len(AppendCell(nil, cell)); n > 400 {
+	cell, _ := playArrivals(new(Pool), rand.New(rand.NewPCG(1, 1)), l, 900, arrivals[1].gap)
+	if n := len(appendCell(nil, cell)); n > 400 {
 		t.Errorf("300 charges are %d bytes", n)
 	}
 }
 
 func TestSnapshotKeepsNothingOfAHold(t *testing.T) {
-	hold := NewHold()
+	hold := newCell(&Limit{Kind: Hold})
 	hold.Take(steadyStart, &Charge{Limit: &Limit{Kind: Hold}, Cost: 1, Max: 5})
-	if b := AppendCell(nil, hold); len(b) > 0 {
+	if b := appendCell(nil, hold); len(b) > 0 {
 		t.Errorf("%x is kept", b)
 	}
-	if c, rest, err := DecodeCell(Hold, []byte("x")); err != nil || len(rest) != 1 || !c.Idle(steadyStart) {
+	if c, rest, err := decodeCell(Hold, []byte("x")); err != nil || len(rest) != 1 || !c.Idle(steadyStart) {
 		t.Errorf("%v, %q, %v", c, rest, err)
 	}
 }
@@ -75,9 +75,9 @@ func TestDecodeCellOfCorruptBytes(t *testing.T) {
 	cells, limits := fullCells(t)
 	r := rand.New(rand.NewPCG(1, 9))
 	for i, cell := range cells {
-		kind, good := limits[i].Kind, AppendCell(nil, cell)
+		kind, good := limits[i].Kind, appendCell(nil, cell)
 		for n := range good {
-			if c, rest, err := DecodeCell(kind, good[:n]); !errors.Is(err, errCell) || c != nil || rest != nil {
+			if c, rest, err := decodeCell(kind, good[:n]); !errors.Is(err, errCell) || c != nil || rest != nil {
 				t.Errorf("%s: the first %d of %d bytes decode: %v", kind, n, len(good), err)
 			}
 		}
@@ -90,7 +90,7 @@ func TestDecodeCellOfCorruptBytes(t *testing.T) {
 		}
 	}
 	for _, kind := range []Kind{0, Ever + 1, 255} {
-		if _, _, err := DecodeCell(kind, []byte{0, 0, 0, 0}); !errors.Is(err, errCell) {
+		if _, _, err := decodeCell(kind, []byte{0, 0, 0, 0}); !errors.Is(err, errCell) {
 			t.Errorf("kind %d: %v", kind, err)
 		}
 	}
@@ -148,7 +148,7 @@ func TestDecodeCellRefusesWhatNoCellHas(t *testing.T) {
 			r.codes(&w)
 			b = append(appendInts(b, int64(w.pos), int64(w.k)), w.ring[:(w.pos+7)/8]...)
 		}
-		if c, _, err := DecodeCell(r.kind, b); !errors.Is(err, errCell) {
+		if c, _, err := decodeCell(r.kind, b); !errors.Is(err, errCell) {
 			t.Errorf("%s: decodes as %+v", r.why, c)
 		}
 	}
@@ -157,18 +157,18 @@ func TestDecodeCellRefusesWhatNoCellHas(t *testing.T) {
 // useDecoded decodes b and, if it is a cell, uses it.
 func useDecoded(t *testing.T, kind Kind, b []byte) {
 	t.Helper()
-	cell, rest, err := DecodeCell(kind, b)
+	cell, rest, err := decodeCell(kind, b)
 	if err != nil {
 		return
 	}
 	if len(rest) > len(b) {
 		t.Fatalf("%d bytes are left of %d", len(rest), len(b))
 	}
-	if r, ok := cell.(*rollingCell); ok && cap(r.buf) > 2*len(b)+64 {
-		t.Fatalf("%d bytes for %d", cap(r.buf), len(b))
+	if kind == Rolling && cap(rollingOf(cell).buf()) > 2*len(b)+64 {
+		t.Fatalf("%d bytes for %d", cap(rollingOf(cell).buf()), len(b))
 	}
 	// The order of fields may differ in what was not canonical, but not twice.
-	again, _, err := DecodeCell(kind, AppendCell(nil, cell))
+	again, _, err := decodeCell(kind, appendCell(nil, cell))
 	if err != nil {
 		t.Fatalf("%s: %x decodes, but not its encoding: %v", kind, b, err)
 	}
@@ -186,7 +186,7 @@ func useDecoded(t *testing.T, kind Kind, b []byte) {
 			cell.Settle(now, &c, -2)
 			cell.Settle(now.Add(2), &c, 2)
 		}
-		if !bytes.Equal(AppendCell(nil, cell), AppendCell(nil, again)) {
+		if !bytes.Equal(appendCell(nil, cell), appendCell(nil, again)) {
 			t.Fatalf("%s: %x and its copy differ", kind, b)
 		}
 	}
@@ -195,8 +195,8 @@ func useDecoded(t *testing.T, kind Kind, b []byte) {
 func FuzzDecodeCell(f *testing.F) {
 	cells, limits := fullCells(f)
 	for i, cell := range cells {
-		f.Add(byte(limits[i].Kind), AppendCell(nil, cell))
-		f.Add(byte(limits[i].Kind), AppendCell(nil, NewCell(limits[i])))
+		f.Add(byte(limits[i].Kind), appendCell(nil, cell))
+		f.Add(byte(limits[i].Kind), appendCell(nil, newCell(limits[i])))
 	}
 	f.Fuzz(func(t *testing.T, kind byte, b []byte) { useDecoded(t, Kind(kind), b) })
 }

@@ -190,19 +190,19 @@ func (tr *trace) later(c *Charge, d int64) State {
 
 // latest returns the latest steady time that the cell has seen.
 func (tr *trace) latest() int64 {
-	switch c := tr.cell.(type) {
-	case *rollingCell:
-		return c.latest
-	case *bucketCell:
-		return c.latest
+	switch c := tr.cell.(PoolCell); tr.limits[0].Kind {
+	case Rolling:
+		return c.rolling().latest
+	case Bucket:
+		return c.cell().(*bucketCell).latest
 	}
 	return 0
 }
 
 // copy returns the cell as a snapshot brings it back.
 func (tr *trace) copy() Cell {
-	b := AppendCell(nil, tr.cell)
-	c, rest, err := DecodeCell(tr.limits[0].Kind, b)
+	b := appendCell(nil, tr.cell)
+	c, rest, err := decodeCell(tr.limits[0].Kind, b)
 	if err != nil || len(rest) > 0 {
 		tr.t.Fatalf("DecodeCell: %v, %d bytes left", err, len(rest))
 	}
@@ -218,7 +218,7 @@ func runTraces(t *testing.T, start func(r *rand.Rand) *trace) {
 		tr := start(r)
 		tr.t, tr.rng = t, r
 		if tr.cell == nil {
-			tr.cell = NewCell(tr.limits[0])
+			tr.cell = newCell(tr.limits[0])
 		}
 		if tr.now == (Instant{}) {
 			tr.now = Instant{Wall: 1_790_000_000_000_000, Steady: 1_790_000_000_000_000}.Add(r.Int64N(1_000_000_000))

@@ -77,7 +77,7 @@ func takesAllocateNothing(t *testing.T, charges []core.Charge, o Options) {
 }
 
 func TestBytesPerKey(t *testing.T) {
-	const most = 700
+	const most = 550
 	keys := int64(20_000)
 	if raceEnabled {
 		keys = 1000 // the detector is slow

@@ -39,11 +39,11 @@ func (s *Store) takeBatch(held locks, op *core.Take) error {
 		for i := range t.Charges {
 			c := &t.Charges[i]
 			f := claims[keyOf(c)]
-			if !takes(admitted, c) || f.omits(c) || !admitted && s.skips(c, f.found, failing) {
+			if !takes(admitted, c) || f.omits(c) || !admitted && s.skips(c, &f.found, failing) {
 				continue // as in take
 			}
-			s.charge(t, c, f.found)
-			f.fresh, f.taken = f.fresh && f.common && c.Cost == 0, true
+			s.charge(t, c, &f.found)
+			f.taken = true
 		}
 	}
 	s.restate(claims, op)
@@ -74,7 +74,7 @@ func (s *Store) newClaim(held locks, claims map[cellKey]*claim, op *core.Take, c
 	if c.Limit.Leasable() {
 		return f
 	}
-	f.found = s.find(held, op.Now, c, full)
+	s.find(held, op.Now, c, full, &f.found)
 	if !f.common {
 		return f
 	}
@@ -89,7 +89,7 @@ func (s *Store) newClaim(held locks, claims map[cellKey]*claim, op *core.Take, c
 // claim checks c as if the charges before it that fit were taken.
 func (s *Store) claim(f *claim, op *core.Take, c *core.Charge) {
 	c.State, c.Ahead = core.State{}, f.ahead
-	s.look(op.Now, c, f.found)
+	s.look(op.Now, c, &f.found)
 	if takes(true, c) && !f.omits(c) {
 		f.ahead = max(core.SaturatingAdd(f.ahead, c.Cost), -c.Used)
 	}
@@ -140,7 +140,7 @@ func (s *Store) restate(claims map[cellKey]*claim, op *core.Take) {
 			}
 			now := *c
 			now.Peek = true
-			s.look(t.Now, &now, f.found)
+			s.look(t.Now, &now, &f.found)
 			c.Used, c.Grow = now.Used, now.Grow
 		}
 	}

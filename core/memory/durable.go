@@ -58,7 +58,7 @@ func (s *Store) failing() error {
 
 // changed notes what became of c's cell, by delta. It requires that the cell's
 // shard is held.
-func (s *Store) changed(now core.Instant, c *core.Charge, cell core.Cell, fresh bool, delta int64) {
+func (s *Store) changed(now core.Instant, c *core.Charge, cell core.PoolCell, fresh bool, delta int64) {
 	n := &s.shards[s.shardOf(c.Scope)].notes
 	if !fresh && (!n.on || delta == 0) {
 		return
@@ -74,7 +74,7 @@ func (s *Store) changed(now core.Instant, c *core.Charge, cell core.Cell, fresh 
 	n.limit(kind, limit, c.Scope)
 	n.b = append(n.b, 0)
 	start := len(n.b)
-	n.b = core.AppendChange(n.b, cell, now, c, delta)
+	n.b = cell.AppendChange(n.b, now, c, delta)
 	n.b[start-1] = byte(len(n.b) - start) // far below 128
 }
 

@@ -51,7 +51,7 @@ func TestFloodOfEngine(t *testing.T) {
 
 const (
 	floodMax      = 100_000 // of the one limit
-	floodCellSize = 190     // bytes, from docs/operations.md
+	floodCellSize = 170     // bytes, from docs/operations.md
 	floodBase     = 100 << 20
 )
 

@@ -96,7 +96,7 @@ func (l *loader) reader(kind byte) func(*decoder) error {
 	case sectionLimits:
 		return l.limit
 	case sectionCells:
-		return func(d *decoder) error { return l.cell(d, new(core.Slab), l.numbers, -1) }
+		return func(d *decoder) error { return l.cell(d, l.numbers, -1) }
 	case sectionResets:
 		return l.reset
 	case sectionLeases:
@@ -165,7 +165,7 @@ func (l *loader) begin(d *decoder) error {
 	default:
 		l.parts.shards[l.part] = newest
 		if sh := l.own(l.part); sh != nil && sh.cells == nil {
-			sh.cells = make(map[cellKey]core.Cell, min(values, 1<<17))
+			sh.cells = make(map[cellKey]core.CellRef, min(values, 1<<17))
 		}
 	}
 	return nil
@@ -184,10 +184,10 @@ func (l *loader) own(n uint64) *shard {
 func (l *loader) cells(d *decoder) error {
 	b, numbers, part := d.b, l.numbers, l.part
 	d.b = nil
-	l.crew.do(int(part), func(slab *core.Slab) error {
+	l.crew.do(int(part), func() error {
 		d := &decoder{b: b}
 		for d.more() {
-			if err := l.cell(d, slab, numbers, int(part)); err != nil {
+			if err := l.cell(d, numbers, int(part)); err != nil {
 				return err
 			}
 		}
@@ -252,23 +252,23 @@ func (l *loader) key(d *decoder, numbers []uint64) (key cellKey, identity limitI
 var errNumber = errors.New("a number that stands for no limit")
 
 // cell reads a cell; it must be in the shard part, unless that is −1.
-func (l *loader) cell(d *decoder, slab *core.Slab, numbers []uint64, part int) error {
+func (l *loader) cell(d *decoder, numbers []uint64, part int) error {
 	key, identity, err := l.key(d, numbers)
 	if err != nil {
 		return err
 	}
-	cell, rest, err := slab.DecodeCell(identity.Kind, d.b)
-	if err != nil {
-		return fmt.Errorf("limit %q of policy %q: %w", identity.Name, identity.Policy, err)
-	}
-	d.b = rest
 	n := l.store.shardOf(key.scope)
 	if part >= 0 && n != part {
 		return errors.New("a cell is in the wrong shard")
 	}
 	sh := &l.store.shards[n]
+	ref, rest, err := sh.pool.Decode(identity.Kind, d.b)
+	if err != nil {
+		return fmt.Errorf("limit %q of policy %q: %w", identity.Name, identity.Policy, err)
+	}
+	d.b = rest
 	sh.remove(key)
-	sh.put(key, cell)
+	sh.put(key, ref)
 	return nil
 }
 
@@ -375,26 +375,25 @@ func (d *decoder) reservation(key cellKey) (reservation, error) {
 
 // A crew does jobs in several goroutines: those of one place one after another.
 type crew struct {
-	jobs []chan func(*core.Slab) error
+	jobs []chan func() error
 	done sync.WaitGroup
 	mu   sync.Mutex
 	err  error // of the first job that failed
 }
 
 func newCrew() *crew {
-	c := &crew{jobs: make([]chan func(*core.Slab) error, runtime.GOMAXPROCS(0))}
+	c := &crew{jobs: make([]chan func() error, runtime.GOMAXPROCS(0))}
 	for i := range c.jobs {
-		jobs := make(chan func(*core.Slab) error, 8)
+		jobs := make(chan func() error, 8)
 		c.jobs[i] = jobs
 		c.done.Go(func() { c.work(jobs) })
 	}
 	return c
 }
 
-func (c *crew) work(jobs <-chan func(*core.Slab) error) {
-	slab := core.NewSlab()
+func (c *crew) work(jobs <-chan func() error) {
 	for job := range jobs {
-		if err := job(slab); err != nil {
+		if err := job(); err != nil {
 			c.mu.Lock()
 			if c.err == nil {
 				c.err = err
@@ -405,7 +404,7 @@ func (c *crew) work(jobs <-chan func(*core.Slab) error) {
 }
 
 // do has a job done.
-func (c *crew) do(place int, job func(*core.Slab) error) { c.jobs[place%len(c.jobs)] <- job }
+func (c *crew) do(place int, job func() error) { c.jobs[place%len(c.jobs)] <- job }
 
 // wait waits for all jobs, ends the crew, and returns the first error.
 func (c *crew) wait() error {

@@ -74,34 +74,35 @@ func (s *Store) crowd(op *core.Take) uint64 {
 	shard := s.commonShard()
 	for t := op; shard != 0 && t != nil; t = t.Next {
 		for i := range t.Charges {
-			if c := &t.Charges[i]; c.Limit.Kind != core.Hold && s.cell(c) == nil {
-				return shard
+			if c := &t.Charges[i]; c.Limit.Kind != core.Hold {
+				if _, ref := s.own(c); ref == 0 {
+					return shard
+				}
 			}
 		}
 	}
 	return 0
 }
 
-// common returns the cell that c's subject, who has none, shares with others; no
-// cell if it may have one of its own. A count, which refuses nobody, is left out
-// rather than shared. It requires that held is held.
-func (s *Store) common(held locks, now core.Instant, c *core.Charge, full bool) found {
+// common makes f the cell that c's subject, who has none, shares with others, and
+// reports whether it is to: it may have one of its own. A count, which refuses
+// nobody, is left out rather than shared. It requires that held is held.
+func (s *Store) common(held locks, now core.Instant, c *core.Charge, full bool, f *found) bool {
 	full = full && s.overflow == Share
 	if held.shards&s.bit(commons) == 0 || c.Limit.Kind == core.Hold || c.Limit.Count && !full {
-		return found{}
+		return false
 	}
 	sh := &s.shards[s.shardOf(commons)]
 	if c.Limit.Count {
-		return found{cell: sh.fresh(now, c), omitted: true}
+		*f = found{home: sh, omitted: true}
+		return true
 	}
-	cell := sh.cells[cellKey{c.Limit.ID, commonScope(c)}]
-	switch {
-	case cell != nil && (full || !cell.Idle(now)):
-		return found{cell: cell, common: true}
-	case full:
-		return found{cell: sh.fresh(now, c), fresh: true, common: true}
+	ref := sh.cells[cellKey{c.Limit.ID, commonScope(c)}]
+	if !full && (ref == 0 || sh.pool.Cell(ref).Idle(now)) {
+		return false
 	}
-	return found{}
+	*f = found{home: sh, ref: ref, fresh: ref == 0, common: true}
+	return true
 }
 
 // share makes c a charge in the cell that subjects share. One of its subject's
@@ -145,7 +146,7 @@ func (f *found) needsRoom(c *core.Charge) bool {
 
 // vacate drops the cell of c, a hold, once it has no slots, where it may have taken
 // room that there is not. It requires that the cell's shard is held.
-func (s *Store) vacate(now core.Instant, c *core.Charge, cell core.Cell) {
+func (s *Store) vacate(now core.Instant, c *core.Charge, cell core.PoolCell) {
 	if s.cells.Load() > s.maxCells-nearlyFull && cell.Idle(now) {
 		s.shards[s.shardOf(c.Scope)].remove(keyOf(c))
 	}
@@ -184,8 +185,8 @@ func (s *Store) press(held locks, now core.Instant) {
 // drop drops those of n random cells that are idle.
 func (sh *shard) drop(now core.Instant, n int) {
 	past := sh.past(now)
-	for key, cell := range sh.cells {
-		if !key.common() && cell.Idle(past) {
+	for key, ref := range sh.cells {
+		if !key.common() && sh.pool.Cell(ref).Idle(past) {
 			sh.remove(key)
 		}
 		if n--; n == 0 {

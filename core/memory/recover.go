@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-
-	"github.com/weirhq/weir/core"
 )
 
 // chunkSize is how many bytes of records players are given at once.
@@ -53,7 +51,7 @@ type tail struct {
 func newJournalReader(l *loader, last uint64) *journalReader {
 	r := &journalReader{loader: l, crew: newCrew(), last: last}
 	for n := range r.crew.jobs {
-		r.players = append(r.players, &player{loader: l, nth: n, of: len(r.crew.jobs), slab: core.NewSlab()})
+		r.players = append(r.players, &player{loader: l, nth: n, of: len(r.crew.jobs)})
 	}
 	leases := make(map[uint64]*lease)
 	for _, one := range l.store.ledger.expiring {
@@ -66,7 +64,7 @@ func newJournalReader(l *loader, last uint64) *journalReader {
 // each has every player do something.
 func (r *journalReader) each(do func(*player) error) {
 	for n, p := range r.players {
-		r.crew.do(n, func(*core.Slab) error { return do(p) })
+		r.crew.do(n, func() error { return do(p) })
 	}
 }
 

@@ -42,7 +42,7 @@ func manyCells(t testing.TB, journaled bool) (dir, file string) {
 }
 
 // readAndFill reads and checksums a file, and fills a Go map with n cells.
-func readAndFill(t testing.TB, file string, n uint64, cells []core.Cell) time.Duration {
+func readAndFill(t testing.TB, file string, n uint64, cells []core.CellRef) time.Duration {
 	t.Helper()
 	runtime.GC()
 	begin := time.Now()
@@ -58,7 +58,7 @@ func readAndFill(t testing.TB, file string, n uint64, cells []core.Cell) time.Du
 		}
 		must(t, err)
 	}
-	m := make(map[cellKey]core.Cell)
+	m := make(map[cellKey]core.CellRef)
 	for i := range n {
 		m[cellKey{i & 1, core.Scope{Hi: i * 0x9E3779B97F4A7C15, Lo: i}}] = cells[i&1]
 	}
@@ -87,7 +87,8 @@ func open(t testing.TB, dir string) time.Duration {
 // and filling a Go map of the same size takes, on the same machine at the same
 // time: of each, the best of several counts.
 func TestRecoveryTime(t *testing.T) {
-	cells := []core.Cell{core.NewCell(limitOf(1, core.Rolling, "")), core.NewCell(limitOf(2, core.Ever, ""))}
+	var pool core.Pool
+	cells := []core.CellRef{pool.New(limitOf(1, core.Rolling, "")), pool.New(limitOf(2, core.Ever, ""))}
 	for name, journaled := range map[string]bool{"snapshot": false, "journal": true} {
 		t.Run(name, func(t *testing.T) {
 			dir, file := manyCells(t, journaled)

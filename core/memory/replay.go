@@ -15,7 +15,6 @@ type player struct {
 	loader *loader
 	nth    int // from 0
 	of     int
-	slab   *core.Slab
 
 	// Within a segment:
 	number  uint64 // of the next record
@@ -162,18 +161,22 @@ func (p *player) cell(kind byte, d *decoder) error {
 		sh.remove(key)
 		return nil
 	}
-	var cell core.Cell
+	var ref core.CellRef
 	if kind == noteChange {
-		cell = sh.cells[key]
+		ref = sh.cells[key]
 	}
-	cell, rest, err := p.slab.ApplyChange(l.Kind, l.Length, cell, p.now, change)
+	known := ref != 0
+	ref, rest, err := sh.pool.ApplyChange(l.Kind, l.Length, ref, p.now, change)
 	if err == nil && len(rest) > 0 {
 		err = errors.New("more values than expected")
 	}
 	if err != nil {
 		return fmt.Errorf("limit %q of policy %q: %w", l.Name, l.Policy, err)
 	}
-	sh.replace(key, cell)
+	if !known {
+		sh.remove(key)
+		sh.put(key, ref)
+	}
 	return nil
 }
 

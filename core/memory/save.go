@@ -106,7 +106,8 @@ func (s *Store) encodeShard(w *snapshotWriter, i int, now core.Instant) seen {
 	var resets, overrides encoder
 	sh.mu.Lock()
 	newest, seen := s.newest(), sh.seen
-	for key, cell := range sh.cells {
+	for key, ref := range sh.cells {
+		cell := sh.pool.Cell(ref)
 		l, number, _ := s.limits.get(key.limit)
 		if l.Kind == core.Hold || cell.Idle(sh.past(now)) {
 			continue
@@ -114,7 +115,7 @@ func (s *Store) encodeShard(w *snapshotWriter, i int, now core.Instant) seen {
 		e := cells.next(w)
 		e.uint(number)
 		e.scope(key.scope)
-		e.b = core.AppendCell(e.b, cell)
+		e.b = cell.Append(e.b)
 	}
 	for key, epoch := range sh.resets {
 		_, number, _ := s.limits.get(key.limit)

@@ -93,26 +93,28 @@ func (s *Store) settleCost(held locks, now core.Instant, op *core.Settle) {
 // correct adds delta to c's cell, or takes it from c's entry. What is added has
 // room: it was admitted.
 func (s *Store) correct(held locks, now core.Instant, c *core.Charge, delta int64) {
-	cell, fresh := s.cell(c), false
+	var f found
+	f.home, f.ref = s.own(c)
 	switch {
 	case delta == 0:
 		return
-	case delta < 0 && (cell == nil || c.Entry.Slot < s.shards[s.shardOf(c.Scope)].resets[keyOf(c)]):
+	case delta < 0 && (f.ref == 0 || c.Entry.Slot < f.home.resets[keyOf(c)]):
 		return
-	case cell == nil:
-		f := s.find(held, now, c, s.full())
+	case f.ref == 0:
+		s.find(held, now, c, s.full(), &f)
 		if f.omitted {
 			return
 		}
 		if f.common {
 			s.share(c)
 		}
-		if cell, fresh = f.cell, f.fresh; fresh {
-			s.shards[s.shardOf(c.Scope)].put(keyOf(c), cell)
-		}
 	}
-	cell.Settle(now, c, delta)
-	s.changed(now, c, cell, fresh, delta)
+	fresh := f.fresh
+	if fresh {
+		f.make(now, c)
+	}
+	f.cell().Settle(now, c, delta)
+	s.changed(now, c, f.cell(), fresh, delta)
 }
 
 // reset empties the cells of op's charges.
@@ -142,9 +144,9 @@ func (s *Store) end(held locks, now core.Instant, op *core.Settle) {
 		case c.Limit.Leasable():
 			leased = true
 		case c.Limit.Kind == core.Hold && c.Taken:
-			if cell := s.cell(c); cell != nil {
-				cell.Settle(now, c, -c.Cost)
-				s.vacate(now, c, cell)
+			if sh, ref := s.own(c); ref != 0 {
+				sh.pool.Cell(ref).Settle(now, c, -c.Cost)
+				s.vacate(now, c, sh.pool.Cell(ref))
 			}
 		case reserved(c) && s.receipts.early(op.ID):
 			s.correct(held, now, c, -c.Cost)

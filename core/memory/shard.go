@@ -26,25 +26,24 @@ type shard struct {
 	commons *atomic.Int64                 // cells that subjects share
 	first   *atomic.Pointer[core.Instant] // the store's first reading
 
-	mu        sync.Mutex // guards what follows
-	cells     map[cellKey]core.Cell
+	mu        sync.Mutex               // guards what follows
+	cells     map[cellKey]core.CellRef // in pool
+	pool      core.Pool
 	overrides map[core.Scope]core.Attributes
 	belief    belief
 	resets    map[cellKey]uint64 // cells that were reset, and when by the store's epoch
 	seen      seen
-	peak      int // the most cells since the map was made
 	notes     notes
 
 	_ [64]byte // keeps neighbours off this cache line
 }
 
-// put adds a cell that is not there. It requires that mu is held.
-func (sh *shard) put(key cellKey, cell core.Cell) {
+// put names a cell of pool, where none has the name. It requires that mu is held.
+func (sh *shard) put(key cellKey, ref core.CellRef) {
 	if sh.cells == nil {
-		sh.cells = make(map[cellKey]core.Cell)
+		sh.cells = make(map[cellKey]core.CellRef)
 	}
-	sh.cells[key] = cell
-	sh.peak = max(sh.peak, len(sh.cells))
+	sh.cells[key] = ref
 	sh.count(key, 1)
 }
 
@@ -57,20 +56,11 @@ func (sh *shard) count(key cellKey, n int64) {
 	}
 }
 
-// replace puts a cell in the place of one that may be there. It requires that mu
-// is held.
-func (sh *shard) replace(key cellKey, cell core.Cell) {
-	if _, ok := sh.cells[key]; ok {
-		sh.cells[key] = cell
-	} else {
-		sh.put(key, cell)
-	}
-}
-
 // remove drops a cell that may be there. It requires that mu is held.
 func (sh *shard) remove(key cellKey) {
-	if _, ok := sh.cells[key]; ok {
+	if ref, ok := sh.cells[key]; ok {
 		delete(sh.cells, key)
+		sh.pool.Drop(ref)
 		sh.count(key, -1)
 	}
 }
@@ -115,22 +105,29 @@ func (sh *shard) past(now core.Instant) core.Instant {
 	return core.Instant{Wall: sh.seen.wall, Steady: now.Steady}
 }
 
-// fresh returns a cell for c that is not there yet, and is not put there. Where
-// the wall clock was set back to before windows that may have been dropped, the
-// cell has seen the time of those, so that it does not count in one anew. It
-// requires that mu is held.
-func (sh *shard) fresh(now core.Instant, c *core.Charge) core.Cell {
-	cell := core.NewCell(c.Limit)
+// fresh returns a new cell of pool for c. Where the wall clock was set back to
+// before windows that may have been dropped, the cell has seen the time of those,
+// so that it does not count in one anew. It requires that mu is held.
+func (sh *shard) fresh(now core.Instant, c *core.Charge) core.CellRef {
+	ref := sh.pool.New(c.Limit)
 	if sh.seen.wall <= now.Wall || c.Limit.Kind != core.Fixed && c.Limit.Kind != core.Calendar {
-		return cell
+		return ref
 	}
 	before := *c
 	if c.Limit.Schedule != nil {
 		before.Window = c.Limit.Schedule.At(sh.seen.wall)
 	}
 	now.Wall = sh.seen.wall
-	cell.Check(now, &before)
-	return cell
+	sh.pool.Cell(ref).Check(now, &before)
+	return ref
+}
+
+// try does something with a cell for c that is dropped again. It requires that mu
+// is held.
+func (sh *shard) try(now core.Instant, c *core.Charge, do func(core.PoolCell, core.Instant, *core.Charge)) {
+	ref := sh.fresh(now, c)
+	do(sh.pool.Cell(ref), now, c)
+	sh.pool.Drop(ref)
 }
 
 // set changes the attributes of owner and returns by how much the number of

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+
+	"github.com/weirhq/weir/core"
 )
 
 // load locks the state directory, reads what is in it, and begins the journal.
@@ -222,7 +224,7 @@ func (s *Store) clear() {
 	s.saved, s.at, s.mark = seen{}, position{}, 0
 	for i := range s.shards {
 		sh := &s.shards[i]
-		sh.cells, sh.overrides, sh.resets, sh.seen, sh.peak = nil, nil, nil, seen{}, 0
+		sh.cells, sh.pool, sh.overrides, sh.resets, sh.seen = nil, core.Pool{}, nil, nil, seen{}
 	}
 	s.overrides.Store(0)
 	s.cells.Store(0)

@@ -38,7 +38,7 @@ type Options struct {
 	Report func(err error, failing bool)
 	// MaxCells bounds the cells, and likewise the slots and leases, and the
 	// owners that attributes are set on; 0 means DefaultMaxCells. Of one charge a
-	// cell takes at most 190 bytes, and 540 of 300 in a rolling minute.
+	// cell takes at most 170 bytes, and 550 of 300 in a rolling minute.
 	MaxCells int64
 	// Overflow says what becomes of charges that need more cells, until others
 	// have become idle.

@@ -17,8 +17,8 @@ const (
 	// sweepPause is how long after a sweep another one may follow that room is
 	// wanted from, and at least ten times as long as a sweep takes.
 	sweepPause = time.Second
-	// minShrink is the least number of cells that a map must have had to be
-	// made anew when few are left: maps keep their memory.
+	// minShrink is the least number of cells that there must be room for in a
+	// shard to be made anew when few are left: maps and pools keep their memory.
 	minShrink = 1024
 )
 
@@ -115,12 +115,12 @@ func (sh *shard) sweep(now core.Instant, least int64) int64 {
 	past := sh.past(now)
 	least = min(least, past.Wall)
 	seen := 0
-	for key, cell := range sh.cells {
+	for key, ref := range sh.cells {
 		at := past
 		if key.common() {
 			at.Wall = least
 		}
-		if cell.Idle(at) {
+		if sh.pool.Cell(ref).Idle(at) {
 			sh.remove(key)
 		}
 		if seen++; seen%sweepBatch == 0 {
@@ -135,14 +135,14 @@ func (sh *shard) sweep(now core.Instant, least int64) int64 {
 // shrink gives back the memory of cells that are gone. It requires that mu is
 // held.
 func (sh *shard) shrink() {
-	if sh.peak < minShrink || len(sh.cells) > sh.peak/8 {
+	if places := sh.pool.Places(); places < minShrink || len(sh.cells) > places/8 {
 		return
 	}
-	cells := make(map[cellKey]core.Cell, len(sh.cells))
-	for key, cell := range sh.cells {
-		cells[key] = cell
+	cells, pool := make(map[cellKey]core.CellRef, len(sh.cells)), core.Pool{}
+	for key, ref := range sh.cells {
+		cells[key] = pool.Move(sh.pool.Cell(ref))
 	}
-	sh.cells, sh.peak = cells, len(cells)
+	sh.cells, sh.pool = cells, pool
 }
 
 // sweep ends the leases whose time has come. It lets others in after every

@@ -2,14 +2,18 @@ package memory
 
 import "github.com/weirhq/weir/core"
 
-// A found is the cell of a charge; nil where the ledger counts it. A fresh one
-// is not part of the store yet. A common one is of all who have none of their
-// own; in an omitted one nothing is taken.
+// A found is the cell of a charge; the zero found where the ledger counts it. A
+// fresh one is not made yet. A common one is of all who have none of their own; in
+// an omitted one, which is never made, nothing is taken.
 type found struct {
-	cell            core.Cell
+	home            *shard
+	ref             core.CellRef
 	fresh           bool
 	common, omitted bool
 }
+
+// cell returns the cell, which is made.
+func (f *found) cell() core.PoolCell { return f.home.pool.Cell(f.ref) }
 
 // inlineCells is how many charges of a request need no allocation.
 const inlineCells = 16
@@ -39,7 +43,7 @@ func (s *Store) take(held locks, op *core.Take) error {
 		return failing
 	}
 	for i := range op.Charges {
-		c, f := &op.Charges[i], cells[i]
+		c, f := &op.Charges[i], &cells[i]
 		if !takes(op.Admitted, c) || f.omits(c) || !op.Admitted && s.skips(c, f, failing) {
 			continue
 		}
@@ -51,7 +55,7 @@ func (s *Store) take(held locks, op *core.Take) error {
 // skips reports whether c is not taken though its request is refused and c
 // counts that: a refusal stands also where its counts find no room, or where
 // they could not be kept.
-func (s *Store) skips(c *core.Charge, f found, failing error) bool {
+func (s *Store) skips(c *core.Charge, f *found, failing error) bool {
 	return f.fresh && s.full() || failing != nil && c.Limit.Kind != core.Hold
 }
 
@@ -65,9 +69,10 @@ func lasts(op *core.Take) bool {
 	return false
 }
 
-// cell returns c's cell, nil if there is none.
-func (s *Store) cell(c *core.Charge) core.Cell {
-	return s.shards[s.shardOf(c.Scope)].cells[keyOf(c)]
+// own returns c's shard, and there its cell; the zero CellRef if there is none.
+func (s *Store) own(c *core.Charge) (*shard, core.CellRef) {
+	sh := &s.shards[s.shardOf(c.Scope)]
+	return sh, sh.cells[keyOf(c)]
 }
 
 // takes reports whether c is charged by a request that was admitted or not.
@@ -96,47 +101,47 @@ func (s *Store) override(held locks, op *core.Take) {
 	}
 }
 
-// check fills in the State of op's charges and appends their cells to cells;
+// check fills in the State of op's charges and puts their cells into cells, which
+// is empty;
 // those that do not exist yet are not made part of the store. full says that
 // there is no room for any.
 func (s *Store) check(held locks, op *core.Take, cells []found, full bool) []found {
 	for i := range op.Charges {
 		c := &op.Charges[i]
 		c.State = core.State{}
-		var f found
+		cells = append(cells, found{})
+		f := &cells[i]
 		if !c.Limit.Leasable() {
-			f = s.find(held, op.Now, c, full)
+			s.find(held, op.Now, c, full, f)
 		}
-		cells = append(cells, f)
 		s.look(op.Now, c, f)
 	}
 	return cells
 }
 
-// find returns c's cell, which the ledger does not count. full says that there
-// is no room for another one.
-func (s *Store) find(held locks, now core.Instant, c *core.Charge, full bool) found {
-	if cell := s.cell(c); cell != nil {
-		return found{cell: cell}
+// find makes f, a zero one, c's cell, which the ledger does not count. full says
+// that there is no room for another one.
+func (s *Store) find(held locks, now core.Instant, c *core.Charge, full bool, f *found) {
+	if f.home, f.ref = s.own(c); f.ref == 0 && !s.common(held, now, c, full, f) {
+		f.fresh = true
 	}
-	if f := s.common(held, now, c, full); f.cell != nil {
-		return f
-	}
-	return found{cell: s.shards[s.shardOf(c.Scope)].fresh(now, c), fresh: true}
 }
 
 // look fills in c's State from its cell, or from the ledger.
-func (s *Store) look(now core.Instant, c *core.Charge, f found) {
-	if f.cell == nil {
+func (s *Store) look(now core.Instant, c *core.Charge, f *found) {
+	switch {
+	case f.home == nil:
 		core.CheckHold(s.ledger.used[keyOf(c)], c)
-	} else {
-		f.cell.Check(now, c)
+	case f.fresh || f.omitted:
+		f.home.try(now, c, core.PoolCell.Check)
+	default:
+		f.cell().Check(now, c)
 	}
 }
 
 // charge takes c in its cell, which becomes part of the store. One that does
 // not fit is told how the cell stands afterwards.
-func (s *Store) charge(op *core.Take, c *core.Charge, f found) {
+func (s *Store) charge(op *core.Take, c *core.Charge, f *found) {
 	refused := c.Refused
 	s.enlist(op, c, f)
 	if refused {
@@ -150,8 +155,8 @@ func (s *Store) charge(op *core.Take, c *core.Charge, f found) {
 // enlist takes c in its cell; in one that subjects share, c is that cell's from
 // now on. The Slot of a settled charge's entry is the epoch, so that a reset can
 // be told to have come since.
-func (s *Store) enlist(op *core.Take, c *core.Charge, f found) {
-	if f.cell == nil {
+func (s *Store) enlist(op *core.Take, c *core.Charge, f *found) {
+	if f.home == nil {
 		s.ledger.take(op, c)
 		return
 	}
@@ -159,13 +164,23 @@ func (s *Store) enlist(op *core.Take, c *core.Charge, f found) {
 		s.share(c)
 		s.shared.Add(1)
 	}
-	f.cell.Take(op.Now, c)
+	if f.fresh && f.common && c.Cost == 0 {
+		f.home.try(op.Now, c, core.PoolCell.Take)
+	} else {
+		fresh := f.fresh
+		if fresh {
+			f.make(op.Now, c)
+		}
+		f.cell().Take(op.Now, c)
+		s.changed(op.Now, c, f.cell(), fresh, c.Cost)
+	}
 	if c.Limit.Settled {
 		c.Entry.Slot = s.epoch.Load()
 	}
-	fresh := f.fresh && (!f.common || c.Cost > 0)
-	if fresh {
-		s.shards[s.shardOf(c.Scope)].put(keyOf(c), f.cell)
-	}
-	s.changed(op.Now, c, f.cell, fresh, c.Cost)
+}
+
+// make makes a fresh cell, for c.
+func (f *found) make(now core.Instant, c *core.Charge) {
+	f.ref, f.fresh = f.home.fresh(now, c), false
+	f.home.put(keyOf(c), f.ref)
 }

@@ -1,0 +1,141 @@
+package core
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+)
+
+// newCell returns an empty cell of l's kind and window.
+func newCell(l *Limit) Cell {
+	p := new(Pool)
+	return p.Cell(p.New(l))
+}
+
+func decodeCell(kind Kind, b []byte) (Cell, []byte, error) {
+	p := new(Pool)
+	ref, rest, err := p.Decode(kind, b)
+	if err != nil {
+		return nil, rest, err
+	}
+	return p.Cell(ref), rest, nil
+}
+
+func appendCell(b []byte, c Cell) []byte { return c.(PoolCell).Append(b) }
+
+func rollingOf(c Cell) rolling { return c.(PoolCell).rolling() }
+
+// pointers reports whether values of t have any.
+func pointers(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Array:
+		return pointers(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if pointers(t.Field(i).Type) {
+				return true
+			}
+		}
+		return false
+	}
+	return t.Kind() > reflect.Complex128
+}
+
+// TestCellsHaveNoPointers: those of a flood would be a gigabyte for the garbage
+// collector to go through, again and again.
+func TestCellsHaveNoPointers(t *testing.T) {
+	for _, one := range []any{rollingCell{}, fixedCell{}, calendarCell{}, bucketCell{}, everCell{}, CellRef(0)} {
+		if pointers(reflect.TypeOf(one)) {
+			t.Errorf("%T has pointers", one)
+		}
+	}
+	if !pointers(reflect.TypeFor[hold]()) {
+		t.Error("a hold, which has pointers, is not found to have any")
+	}
+}
+
+// twins are a cell in a Pool with others, and one that has its own.
+type twins struct {
+	ref   CellRef
+	alone Cell
+	limit *Limit
+}
+
+// TestPool makes, charges, drops and moves cells of all kinds at random, and
+// compares each with one that is alone.
+func TestPool(t *testing.T) {
+	limits := []*Limit{{Kind: Hold, Length: 60 * second}}
+	for _, kind := range snapshotKinds {
+		limits = append(limits, &Limit{Kind: kind, Length: 60 * second, Schedule: mustSchedule(t, "day", "Europe/Berlin", "")})
+	}
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 4))
+		pool, now, all := new(Pool), steadyStart, []*twins(nil)
+		for range 5000 {
+			now = now.Add(rng.Int64N(2 * second))
+			switch n := rng.IntN(40); {
+			case n == 0 && rng.IntN(20) == 0:
+				moved := new(Pool)
+				for _, one := range all {
+					one.ref = moved.Move(pool.Cell(one.ref))
+				}
+				pool = moved
+			case n <= 1 && len(all) > 0:
+				i := rng.IntN(len(all))
+				pool.Drop(all[i].ref)
+				all = append(all[:i], all[i+1:]...)
+			case n <= 4 || len(all) == 0:
+				l := limits[rng.IntN(len(limits))]
+				all = append(all, &twins{ref: pool.New(l), alone: newCell(l), limit: l})
+			default:
+				all[rng.IntN(len(all))].charge(t, rng, pool, now)
+			}
+		}
+		for _, one := range all {
+			if a, b := pool.Cell(one.ref).Append(nil), appendCell(nil, one.alone); !bytes.Equal(a, b) {
+				t.Fatalf("%s: %x, want %x", one.limit.Kind, a, b)
+			}
+		}
+		if n := pool.Places(); n > len(all)+1000 || n < len(all) {
+			t.Errorf("room for %d cells; there are %d", n, len(all))
+		}
+	}
+}
+
+// charge does the same to both.
+func (w *twins) charge(t *testing.T, rng *rand.Rand, pool *Pool, now Instant) {
+	t.Helper()
+	c := Charge{Limit: w.limit, Cost: rng.Int64N(4), Max: 50, Rate: 7, Refusable: true}
+	if w.limit.Schedule != nil {
+		c.Window = w.limit.Schedule.At(now.Wall)
+	}
+	cell := pool.Cell(w.ref)
+	both := func(do func(cell Cell, c *Charge)) (got Charge) {
+		t.Helper()
+		got, want := c, c
+		do(cell, &got)
+		do(w.alone, &want)
+		got.Entry, want.Entry = entryOf(w.limit, &got), entryOf(w.limit, &want)
+		if got.State != want.State {
+			t.Fatalf("%s: %+v, want %+v", w.limit.Kind, got.State, want.State)
+		}
+		return got
+	}
+	for range 1 + rng.IntN(20) { // some cells have many codes
+		if got := both(func(cell Cell, c *Charge) { cell.Check(now, c) }); !got.Refused {
+			both(func(cell Cell, c *Charge) { cell.Take(now, c) })
+		}
+	}
+	if cell.Idle(now) != w.alone.Idle(now) {
+		t.Fatalf("%s: one is idle", w.limit.Kind)
+	}
+}
+
+// entryOf returns c's entry but for what a hold chooses at random.
+func entryOf(l *Limit, c *Charge) Entry {
+	if l.Kind == Hold {
+		return Entry{}
+	}
+	return c.Entry
+}
