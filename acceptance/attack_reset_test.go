@@ -131,6 +131,72 @@ func TestAttackRapidReset(t *testing.T) {
 	}
 }
 
+// TestAttackContinuations: header blocks over HTTP/2 that never end (CVE-2023-45288),
+// of frames that are full, small or empty, are charged nothing and leave nothing
+// behind; meanwhile and then others are served.
+func TestAttackContinuations(t *testing.T) {
+	t.Parallel()
+	g := StartConfig(t, "attack", attackSite, Subjects{"k": {"id": "attacker"}, "other": {"id": "other"}})
+	other := get("", "/x").with("X-Api-Key", "other")
+	for name, field := range map[string]string{"full": strings.Repeat("a", 16_000), "small": "b", "empty": ""} {
+		t.Run(name, func(t *testing.T) {
+			g.Send(t, other).want(t, 200)
+			before, memory := g.footprint(t), g.memory(t)
+			charged := g.used(t, "k")["all"]
+			r := &resetter{t: t, address: strings.TrimPrefix(g.URL, "http://")}
+			r.connect()
+			sent := 0
+			for r.continues(field, sent == 0) && sent < 20_000 {
+				if sent++; sent%5000 == 0 {
+					g.Send(t, other).want(t, 200)
+				}
+			}
+			if name == "full" && sent > 1000 {
+				t.Errorf("%d frames of %d bytes were taken", sent, len(field))
+			}
+			if grown := g.memory(t) - memory; grown > 64<<20 {
+				t.Errorf("the process has grown by %d MiB", grown>>20)
+			}
+			_ = r.conn.Close()
+			if n := g.used(t, "k")["all"]; n != charged {
+				t.Errorf("%d requests were charged that never came", n-charged)
+			}
+			g.wantFootprint(t, before, 3)
+			g.Send(t, other).want(t, 200)
+			t.Logf("%d frames", sent)
+		})
+	}
+}
+
+// continues sends a header block without its end: its beginning, or another frame,
+// with a header field of this value if there is one. It reports false where the
+// server has had enough of this connection.
+func (r *resetter) continues(value string, first bool) bool {
+	select {
+	case <-r.gone:
+		return false
+	default:
+	}
+	var block bytes.Buffer
+	encoder := hpack.NewEncoder(&block)
+	encoder.SetMaxDynamicTableSize(0)
+	write := func(name, value string) {
+		_ = encoder.WriteField(hpack.HeaderField{Name: name, Value: value, Sensitive: true}) // to a buffer
+	}
+	if first {
+		write(":method", "GET")
+		write(":scheme", "http")
+		write(":authority", r.address)
+		write(":path", "/x")
+		write("x-api-key", "k")
+		return r.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: r.stream, BlockFragment: block.Bytes(), EndStream: true}) == nil
+	}
+	if value != "" {
+		write("x-filler", value)
+	}
+	return r.framer.WriteContinuation(r.stream, false, block.Bytes()) == nil
+}
+
 // TestAttackResetWhileTheBodyIsRead: a request that is taken back while its body is
 // read for a cost is not charged.
 func TestAttackResetWhileTheBodyIsRead(t *testing.T) {
