@@ -19,10 +19,9 @@ func (p *Pool) ApplyChange(kind Kind, length int64, ref CellRef, now Instant, b 
 	if ref == 0 {
 		ref = p.add(kind, length)
 	}
-	from := cellReader{rest: b}
+	from := cellReader{rest: b, bad: ref == 0 || ref.kind() != kind || kind == Hold}
 	switch c := p.Cell(ref); {
-	case ref.kind() != kind || kind == Hold || ref == 0:
-		from.bad = true
+	case from.bad:
 	case kind == Rolling:
 		c.rolling().applyChange(&from, now)
 	default:

@@ -24,12 +24,13 @@ type gaps struct {
 	oldest, newest int64
 	count          int64 // of the newest entry
 	used           int64 // of all; 0 if the queue is empty
-	// The buffer of the codes is few, or where there are many in the place codes,
-	// if that is a place; there is none while there is at most one entry, or since.
-	few   [metaSize + minRing]byte
+	// codes is where the buffer of the codes is: noCodes while there is at most one
+	// entry, or since; fewCodes where it is few; else its place in many.
 	codes uint32
+	few   [metaSize + minRing]byte
 }
 
+// No places.
 const (
 	noCodes  = 0
 	fewCodes = 1
@@ -47,8 +48,8 @@ func (q gapQueue) buf() []byte {
 	return *q.many.at(q.codes)
 }
 
-// grow gives the queue a buffer for so many bits, which is empty.
-func (q gapQueue) grow(bits int) []byte {
+// makeBuf gives the queue another buffer, for so many bits, which is empty.
+func (q gapQueue) makeBuf(bits int) []byte {
 	if metaSize*8+bits <= len(q.few)*8 {
 		q.dropCodes()
 		q.few, q.codes = [metaSize + minRing]byte{}, fewCodes
@@ -160,7 +161,7 @@ func (q gapQueue) push(stamp, n int64, floor uint) {
 func (q gapQueue) encodeNewest(gap int64, floor uint) bool {
 	buf := q.buf()
 	if buf == nil {
-		buf = q.grow(0)
+		buf = q.makeBuf(0)
 		setMeta(buf, 0, max(floor, riceParameter(gap, 1)))
 	}
 	gaps, k := meta(buf)
@@ -189,7 +190,7 @@ func (q gapQueue) enlarge(buf []byte, gap int64, floor uint) []byte {
 	span := q.newest + gap - q.oldest
 	best := max(floor, riceParameter(span, gaps+1))
 	if riceBound(span, gaps+1, best) >= riceBound(span, gaps+1, k) {
-		return q.move(buf, q.grow(int(q.bits)+int(entryBits(q.count, gap, k))))
+		return q.move(buf, q.makeBuf(int(q.bits)+int(entryBits(q.count, gap, k))))
 	}
 	size := entryBits(q.count, gap, best)
 	for r := q.reader(buf); r.left > 0; {
@@ -201,7 +202,7 @@ func (q gapQueue) enlarge(buf []byte, gap int64, floor uint) []byte {
 		buf = few[:]
 	}
 	old := q.reader(buf)
-	buf = q.grow(int(size))
+	buf = q.makeBuf(int(size))
 	q.head, q.bits = 0, 0
 	setMeta(buf, gaps, best)
 	w := q.reader(buf)
@@ -327,7 +328,7 @@ func (q gapQueue) emptied(g *gaps) gapQueue {
 	rest := gapQueue{g, q.many}
 	if buf := q.buf(); buf != nil {
 		_, k := meta(buf)
-		setMeta(rest.grow(int(q.bits)), 0, k)
+		setMeta(rest.makeBuf(int(q.bits)), 0, k)
 	}
 	return rest
 }

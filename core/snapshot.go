@@ -27,15 +27,13 @@ func (c PoolCell) Append(b []byte) []byte {
 // follows. Of bytes that Append did not write it makes an error, or a cell that
 // works; it never needs more memory than a few times b.
 func (p *Pool) Decode(kind Kind, b []byte) (ref CellRef, rest []byte, err error) {
-	from := cellReader{rest: b}
-	switch c := p.Cell(p.add(kind, 0)); {
-	case c.ref == 0:
-		from.bad = true
+	ref = p.add(kind, 0)
+	from := cellReader{rest: b, bad: ref == 0}
+	switch c := p.Cell(ref); {
+	case from.bad:
 	case kind == Rolling:
-		ref = c.ref
 		c.rolling().decode(&from)
 	default:
-		ref = c.ref
 		c.cell().decode(&from)
 	}
 	if from.bad {
@@ -163,7 +161,7 @@ func (r *cellReader) codes(q gapQueue, size int64) {
 		r.bad = true
 		return
 	}
-	buf := q.grow(int(size))
+	buf := q.makeBuf(int(size))
 	q.bits = uint32(size)
 	copy(buf[metaSize:], r.rest[:bytes])
 	r.rest = r.rest[bytes:]
