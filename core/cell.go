@@ -1,8 +1,9 @@
 package core
 
 // A Cell counts for one limit and one scope: the state machine of one kind,
-// which every store that counts in Go shares. Those of a [Pool] are Cells too. A Cell is not safe for concurrent
-// use. It stores what was used; the maximum comes with each charge.
+// which every store that counts in Go shares. Those of a [Pool] are Cells too. A
+// Cell is not safe for concurrent use. It stores what was used; the maximum comes
+// with each charge.
 //
 // now never runs backwards as far as a cell is concerned: a cell that has seen
 // a later time than now reads now as that time.
@@ -49,11 +50,12 @@ func (c *Charge) uncapped() bool { return c.Max == Unlimited || c.Limit.Count }
 // A keptCell can be kept outside the process.
 type keptCell interface {
 	Cell
-	// encode appends all of the cell to b; decode reads that.
+	// encode appends all of the cell to b; decode reads that, and returns r where
+	// it has read to. A pointer to r would escape.
 	encode(b []byte) []byte
-	decode(r *cellReader)
+	decode(r cellReader) cellReader
 	// appendChange appends to b what Take or Settle has just made of the cell;
 	// applyChange does that to a cell that stands as this one did before.
 	appendChange(b []byte, now Instant, c *Charge, delta int64) []byte
-	applyChange(r *cellReader, now Instant)
+	applyChange(r cellReader, now Instant) cellReader
 }

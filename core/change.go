@@ -16,18 +16,22 @@ func (c PoolCell) AppendChange(b []byte, now Instant, charge *Charge, delta int6
 // length are the limit's. Of bytes that AppendChange did not write it makes an
 // error, or a cell that works.
 func (p *Pool) ApplyChange(kind Kind, length int64, ref CellRef, now Instant, b []byte) (CellRef, []byte, error) {
-	if ref == 0 {
+	fresh := ref == 0
+	if fresh {
 		ref = p.add(kind, length)
 	}
 	from := cellReader{rest: b, bad: ref == 0 || ref.kind() != kind || kind == Hold}
 	switch c := p.Cell(ref); {
 	case from.bad:
 	case kind == Rolling:
-		c.rolling().applyChange(&from, now)
+		from = c.rolling().applyChange(from, now)
 	default:
-		c.cell().applyChange(&from, now)
+		from = c.cell().applyChange(from, now)
 	}
 	if from.bad {
+		if fresh {
+			p.Drop(ref)
+		}
 		return 0, nil, errCellOf(kind)
 	}
 	return ref, from.rest, nil
@@ -64,11 +68,11 @@ const (
 	stampBias = 2
 )
 
-func (r rolling) applyChange(from *cellReader, now Instant) {
+func (r rolling) applyChange(from cellReader, now Instant) cellReader {
 	latest := from.time(now.Steady)
 	delta := from.int(-MaxAmount, MaxAmount)
 	if from.bad {
-		return
+		return from
 	}
 	r.advance(Instant{Steady: latest})
 	switch {
@@ -87,37 +91,40 @@ func (r rolling) applyChange(from *cellReader, now Instant) {
 			r.remove(r.latest/milli-(back-stampBias), -delta)
 		}
 	}
+	return from
 }
 
 func (s *span) appendChange(b []byte, now Instant, _ *Charge, _ int64) []byte {
 	return appendInts(b, s.start-now.Wall, s.end-s.start, s.used)
 }
 
-func (s *span) applyChange(r *cellReader, now Instant) {
+func (s *span) applyChange(r cellReader, now Instant) cellReader {
 	start := now.Wall + r.int(-maxTime, maxTime)
 	*s = span{start, start + r.int(0, maxTime), r.int(0, MaxAmount)}
 	r.bad = r.bad || start < -maxTime || s.end > maxTime
+	return r
 }
 
 func (b *bucketCell) appendChange(to []byte, now Instant, _ *Charge, _ int64) []byte {
 	return appendInts(to, b.latest-now.Steady, b.latest-b.time, b.empty-b.latest, b.units, b.part)
 }
 
-func (b *bucketCell) applyChange(r *cellReader, now Instant) {
+func (b *bucketCell) applyChange(r cellReader, now Instant) cellReader {
 	b.latest = r.time(now.Steady)
 	b.time = b.latest - r.int(0, maxTime)
 	b.empty = b.latest + r.int(-maxTime, maxTime)
 	b.units, b.part = r.int(0, MaxAmount), r.int(0, maxTime)
 	r.bad = r.bad || b.time < 0 || b.empty < 0
+	return r
 }
 
 func (e *everCell) appendChange(b []byte, _ Instant, _ *Charge, _ int64) []byte { return e.encode(b) }
 
-func (e *everCell) applyChange(r *cellReader, _ Instant) { e.decode(r) }
+func (e *everCell) applyChange(r cellReader, _ Instant) cellReader { return e.decode(r) }
 
 func (h *hold) appendChange(b []byte, _ Instant, _ *Charge, _ int64) []byte { return b }
 
-func (h *hold) applyChange(*cellReader, Instant) {}
+func (h *hold) applyChange(r cellReader, _ Instant) cellReader { return r }
 
 // time reads a time relative to now.
 func (r *cellReader) time(now int64) int64 {

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"math/rand/v2"
 	"testing"
 )
@@ -87,6 +88,17 @@ func TestChangeOfARollingCellIsSmall(t *testing.T) {
 			t.Fatalf("charge %d is %d bytes", i, n)
 		}
 	}
+}
+
+// A change that nobody wrote leaves no new cell.
+func TestBadChange(t *testing.T) {
+	pool := new(Pool)
+	for _, kind := range append([]Kind{0, Hold}, snapshotKinds...) {
+		if _, _, err := pool.ApplyChange(kind, second, 0, steadyStart, nil); !errors.Is(err, errCell) {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	checkUsed(t, pool, 0)
 }
 
 // FuzzApplyChange makes of any bytes an error, or a cell that works.

@@ -197,11 +197,11 @@ func (q gapQueue) enlarge(buf []byte, gap int64, floor uint) []byte {
 		count, gap := r.readEntry()
 		size += entryBits(count, gap, best)
 	}
-	few := q.few // which the new buffer may take
+	few, from := q.few, buf
 	if q.codes == fewCodes {
-		buf = few[:]
+		from = few[:] // for the new buffer may be where they are
 	}
-	old := q.reader(buf)
+	old := q.reader(from)
 	buf = q.makeBuf(int(size))
 	q.head, q.bits = 0, 0
 	setMeta(buf, gaps, best)

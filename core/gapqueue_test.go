@@ -279,3 +279,27 @@ func TestQueueGrowsBySmallSteps(t *testing.T) {
 		t.Errorf("%d bytes copied for %d, of which %d unused", copied, size, slack)
 	}
 }
+
+// TestFewCodesAllocateNothing: also where they are made anew of another parameter.
+func TestFewCodesAllocateNothing(t *testing.T) {
+	q := newQueue()
+	fill := func() {
+		q.clear()
+		for stamp := range int64(6) {
+			q.push(stamp, 1, 0)
+		}
+		if q.codes != fewCodes {
+			t.Fatal("there are many")
+		}
+		_, before := meta(q.buf())
+		for gap := int64(20); gap < 30; gap++ {
+			q.push(q.newest+gap, 1, 0)
+		}
+		if _, k := meta(q.buf()); k == before || q.codes != fewCodes {
+			t.Fatal("the codes are not made anew, or are many")
+		}
+	}
+	if n := testing.AllocsPerRun(100, fill); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

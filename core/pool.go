@@ -109,6 +109,13 @@ func (p *Pool) Places() int {
 	return p.rolling.places() + p.fixed.places() + p.calendar.places() + p.bucket.places() + p.hold.places() + p.ever.places()
 }
 
+// Used returns how many cells there are, and how many of them have codes in a buffer
+// of their own.
+func (p *Pool) Used() (cells, buffers int) {
+	cells = p.rolling.used() + p.fixed.used() + p.calendar.used() + p.bucket.used() + p.hold.used() + p.ever.used()
+	return cells, p.codes.used()
+}
+
 // cell returns the cell, which is not a rolling one.
 func (c PoolCell) cell() keptCell {
 	switch place := c.ref.place(); c.ref.kind() {
@@ -207,3 +214,11 @@ func (s *slots[T]) drop(place uint32) {
 }
 
 func (s *slots[T]) places() int { return len(s.chunks) * slotsAtOnce }
+
+// used returns how many places are taken.
+func (s *slots[T]) used() int {
+	if len(s.chunks) == 0 {
+		return 0
+	}
+	return (len(s.chunks)-1)*slotsAtOnce + int(s.taken) - len(s.free)
+}

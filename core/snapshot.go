@@ -32,9 +32,9 @@ func (p *Pool) Decode(kind Kind, b []byte) (ref CellRef, rest []byte, err error)
 	switch c := p.Cell(ref); {
 	case from.bad:
 	case kind == Rolling:
-		c.rolling().decode(&from)
+		from = c.rolling().decode(from)
 	default:
-		c.cell().decode(&from)
+		from = c.cell().decode(from)
 	}
 	if from.bad {
 		p.Drop(ref)
@@ -49,43 +49,49 @@ func (r rolling) encode(b []byte) []byte {
 	return appendQueue(appendInts(b, r.window, r.latest), r.gapQueue)
 }
 
-func (r rolling) decode(from *cellReader) {
+func (r rolling) decode(from cellReader) cellReader {
 	r.window, r.latest = from.int(1, maxTime/milli), from.int(0, maxTime)
 	from.queue(r.gapQueue)
+	return from
 }
 
 func (f *fixedCell) encode(b []byte) []byte { return f.span.encode(appendInts(b, f.length)) }
 
-func (f *fixedCell) decode(r *cellReader) {
+func (f *fixedCell) decode(r cellReader) cellReader {
 	f.length = r.int(1, maxTime)
-	f.span.decode(r)
+	return f.span.decode(r)
 }
 
 func (s *span) encode(b []byte) []byte { return appendInts(b, s.start, s.end, s.used) }
 
-func (s *span) decode(r *cellReader) {
+func (s *span) decode(r cellReader) cellReader {
 	*s = span{r.int(-maxTime, maxTime), r.int(-maxTime, maxTime), r.int(0, MaxAmount)}
 	r.bad = r.bad || s.start > s.end
+	return r
 }
 
 func (b *bucketCell) encode(to []byte) []byte {
 	return appendInts(to, b.units, b.part, b.time, b.empty, b.latest)
 }
 
-func (b *bucketCell) decode(r *cellReader) {
+func (b *bucketCell) decode(r cellReader) cellReader {
 	*b = bucketCell{
 		units: r.int(0, MaxAmount), part: r.int(0, maxTime), time: r.int(0, maxTime),
 		empty: r.int(0, 2*maxTime), latest: r.int(0, maxTime),
 	}
+	return r
 }
 
 func (e *everCell) encode(b []byte) []byte { return appendInts(b, e.used) }
 
-func (e *everCell) decode(r *cellReader) { e.used = r.int(0, MaxAmount) }
+func (e *everCell) decode(r cellReader) cellReader {
+	e.used = r.int(0, MaxAmount)
+	return r
+}
 
 func (h *hold) encode(b []byte) []byte { return b }
 
-func (h *hold) decode(*cellReader) {}
+func (h *hold) decode(r cellReader) cellReader { return r }
 
 func appendInts(b []byte, numbers ...int64) []byte {
 	for _, n := range numbers {
@@ -169,7 +175,8 @@ func (r *cellReader) codes(q gapQueue, size int64) {
 }
 
 // sound reports whether the codes lead from the oldest entry to the newest (or
-// before it, if the queue was full), and the counts add up. It sets how many gaps there are.
+// before it, if the queue was full), and the counts add up. It sets how many gaps
+// there are.
 func (q gapQueue) sound() bool {
 	if q.bits == 0 {
 		return q.oldest == q.newest && q.used == q.count

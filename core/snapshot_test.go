@@ -141,6 +141,7 @@ var crafted = []struct {
 }
 
 func TestDecodeCellRefusesWhatNoCellHas(t *testing.T) {
+	pool := new(Pool)
 	for _, r := range crafted {
 		b := appendInts(nil, r.fields...)
 		if r.codes != nil {
@@ -148,10 +149,11 @@ func TestDecodeCellRefusesWhatNoCellHas(t *testing.T) {
 			r.codes(&w)
 			b = append(appendInts(b, int64(w.pos), int64(w.k)), w.ring[:(w.pos+7)/8]...)
 		}
-		if c, _, err := decodeCell(r.kind, b); !errors.Is(err, errCell) {
-			t.Errorf("%s: decodes as %+v", r.why, c)
+		if ref, _, err := pool.Decode(r.kind, b); !errors.Is(err, errCell) {
+			t.Errorf("%s: decodes as %x", r.why, appendCell(nil, pool.Cell(ref)))
 		}
 	}
+	checkUsed(t, pool, 0)
 }
 
 // useDecoded decodes b and, if it is a cell, uses it.

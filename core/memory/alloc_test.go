@@ -23,7 +23,10 @@ func newStore(t testing.TB, o Options) *Store {
 	if err := s.Open(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() })
+	t.Cleanup(func() {
+		_ = s.Close()
+		checkPools(t, s)
+	})
 	return s
 }
 

@@ -54,12 +54,13 @@
 // # Memory
 //
 // A cell of a rolling minute with 300 charges takes at most 550 bytes, all
-// told, which the garbage collector does not go through; cells are dropped when they count nothing any more, and there are no
-// more than Options.MaxCells, but for one of each limit that subjects share
-// (see Share), and what is settled for requests that were admitted. As many may
-// be the slots and leases, and the owners that attributes are set on. Remembered are at most 2 × 2²⁰ settled requests
-// (about 50 bytes each), 2 × 2¹⁷ reservations, 2 × 2¹⁴ requests that were given
-// leases though their Take had failed, for each shard 2¹⁰ resets, and for each
-// policy 2¹⁴ releases that overtook their leases; of more, the oldest are
-// forgotten.
+// told, which Go's garbage collector does not go through; cells are dropped
+// when they count nothing any more, and there are no more than
+// Options.MaxCells, but for one of each limit that subjects share (see Share),
+// and what is settled for requests that were admitted. As many may be the
+// slots and leases, and the owners that attributes are set on. Remembered are
+// at most 2 × 2²⁰ settled requests (about 50 bytes each), 2 × 2¹⁷
+// reservations, 2 × 2¹⁴ requests that were given leases though their Take had
+// failed, for each shard 2¹⁰ resets, and for each policy 2¹⁴ releases that
+// overtook their leases; of more, the oldest are forgotten.
 package memory

@@ -102,9 +102,8 @@ func (s *Store) override(held locks, op *core.Take) {
 }
 
 // check fills in the State of op's charges and puts their cells into cells, which
-// is empty;
-// those that do not exist yet are not made part of the store. full says that
-// there is no room for any.
+// is empty; those that do not exist yet are not made part of the store. full says
+// that there is no room for any.
 func (s *Store) check(held locks, op *core.Take, cells []found, full bool) []found {
 	for i := range op.Charges {
 		c := &op.Charges[i]
