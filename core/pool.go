@@ -78,6 +78,42 @@ func (p *Pool) Drop(ref CellRef) {
 	}
 }
 
+// Shrink gives back the memory of kinds that have at least so many places in p, of
+// which an eighth or less are in use. cells are all of p's, by name; those that move
+// are named anew.
+func Shrink[K comparable](p *Pool, cells map[K]CellRef, places int) {
+	var old Pool
+	thin := [...]bool{
+		Rolling:  retire(&p.rolling, &old.rolling, places),
+		Fixed:    retire(&p.fixed, &old.fixed, places),
+		Calendar: retire(&p.calendar, &old.calendar, places),
+		Bucket:   retire(&p.bucket, &old.bucket, places),
+		Hold:     retire(&p.hold, &old.hold, places),
+		Ever:     retire(&p.ever, &old.ever, places),
+	}
+	if thin == [len(thin)]bool{} {
+		return
+	}
+	if thin[Rolling] {
+		old.codes, p.codes = p.codes, slots[[]byte]{}
+	}
+	for name, ref := range cells {
+		if thin[ref.kind()] {
+			cells[name] = p.Move(old.Cell(ref))
+		}
+	}
+}
+
+// retire moves all of from to to, if it has at least so many places, of which an
+// eighth or less are in use, and reports whether it has.
+func retire[T any](from, to *slots[T], places int) bool {
+	if n := from.places(); n < places || from.used() > n/8 {
+		return false
+	}
+	*to, *from = *from, slots[T]{}
+	return true
+}
+
 // Move makes a cell one of p that was another Pool's, which is not to be used any
 // more.
 func (p *Pool) Move(c PoolCell) CellRef {
@@ -104,16 +140,12 @@ func (p *Pool) Move(c PoolCell) CellRef {
 	return to
 }
 
-// Places returns for how many cells there is memory, those that are included.
-func (p *Pool) Places() int {
-	return p.rolling.places() + p.fixed.places() + p.calendar.places() + p.bucket.places() + p.hold.places() + p.ever.places()
-}
-
-// Used returns how many cells there are, and how many of them have codes in a buffer
-// of their own.
-func (p *Pool) Used() (cells, buffers int) {
+// Count returns for how many cells there is memory, how many there are, and how many
+// buffers they have for their codes.
+func (p *Pool) Count() (places, cells, buffers int) {
+	places = p.rolling.places() + p.fixed.places() + p.calendar.places() + p.bucket.places() + p.hold.places() + p.ever.places()
 	cells = p.rolling.used() + p.fixed.used() + p.calendar.used() + p.bucket.used() + p.hold.used() + p.ever.used()
-	return cells, p.codes.used()
+	return places, cells, p.codes.used()
 }
 
 // cell returns the cell, which is not a rolling one.

@@ -62,6 +62,22 @@ type twins struct {
 	limit *Limit
 }
 
+// shrinkTwins shrinks the pool of all, and returns how many moved.
+func shrinkTwins(pool *Pool, all []*twins) (moved int) {
+	cells := map[*twins]CellRef{}
+	for _, one := range all {
+		cells[one] = one.ref
+	}
+	Shrink(pool, cells, 0)
+	for one, ref := range cells {
+		if one.ref != ref {
+			moved++
+		}
+		one.ref = ref
+	}
+	return moved
+}
+
 // TestPool makes, charges, drops and moves cells of all kinds at random, and
 // compares each with one that is alone.
 func TestPool(t *testing.T) {
@@ -69,6 +85,7 @@ func TestPool(t *testing.T) {
 	for _, kind := range snapshotKinds {
 		limits = append(limits, &Limit{Kind: kind, Length: 60 * second, Schedule: mustSchedule(t, "day", "Europe/Berlin", "")})
 	}
+	moved := 0
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 4))
 		pool, now, all := new(Pool), steadyStart, []*twins(nil)
@@ -76,11 +93,11 @@ func TestPool(t *testing.T) {
 			now = now.Add(rng.Int64N(2 * second))
 			switch n := rng.IntN(40); {
 			case n == 0 && rng.IntN(20) == 0:
-				moved := new(Pool)
-				for _, one := range all {
-					one.ref = moved.Move(pool.Cell(one.ref))
+				for _, one := range all[len(all)/10:] {
+					pool.Drop(one.ref)
 				}
-				pool = moved
+				all = all[:len(all)/10]
+				moved += shrinkTwins(pool, all)
 			case n <= 1 && len(all) > 0:
 				i := rng.IntN(len(all))
 				pool.Drop(all[i].ref)
@@ -103,6 +120,9 @@ func TestPool(t *testing.T) {
 		}
 		checkUsed(t, pool, 0)
 	}
+	if moved < 20 {
+		t.Errorf("only %d cells were moved", moved)
+	}
 }
 
 // checkUsed requires that p has so many cells and no others, and buffers of those.
@@ -116,7 +136,7 @@ func checkUsed(t *testing.T, p *Pool, want int) {
 			}
 		}
 	}
-	if cells, buffers := p.Used(); cells != want || buffers != many {
+	if _, cells, buffers := p.Count(); cells != want || buffers != many {
 		t.Errorf("%d cells and %d buffers are in use, want %d and %d", cells, buffers, want, many)
 	}
 }

@@ -26,8 +26,8 @@ func checkPools(t testing.TB, s *Store) {
 				own++
 			}
 		}
-		cells, buffers := sh.pool.Used()
-		if _, want := moved.Used(); cells != len(sh.cells) || buffers != want {
+		_, cells, buffers := sh.pool.Count()
+		if _, _, want := moved.Count(); cells != len(sh.cells) || buffers != want {
 			t.Errorf("shard %d uses %d cells and %d buffers, want %d and %d", i, cells, buffers, len(sh.cells), want)
 		}
 	}
@@ -73,7 +73,7 @@ func TestPools(t *testing.T) {
 				}
 			}
 			for i := range s.shards {
-				_, n := s.shards[i].pool.Used()
+				_, _, n := s.shards[i].pool.Count()
 				buffers += n
 			}
 			kill(s)

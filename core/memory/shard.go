@@ -33,6 +33,7 @@ type shard struct {
 	belief    belief
 	resets    map[cellKey]uint64 // cells that were reset, and when by the store's epoch
 	seen      seen
+	peak      int // the most cells since the map was made
 	notes     notes
 
 	_ [64]byte // keeps neighbours off this cache line
@@ -44,6 +45,7 @@ func (sh *shard) put(key cellKey, ref core.CellRef) {
 		sh.cells = make(map[cellKey]core.CellRef)
 	}
 	sh.cells[key] = ref
+	sh.peak = max(sh.peak, len(sh.cells))
 	sh.count(key, 1)
 }
 

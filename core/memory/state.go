@@ -224,7 +224,7 @@ func (s *Store) clear() {
 	s.saved, s.at, s.mark = seen{}, position{}, 0
 	for i := range s.shards {
 		sh := &s.shards[i]
-		sh.cells, sh.pool, sh.overrides, sh.resets, sh.seen = nil, core.Pool{}, nil, nil, seen{}
+		sh.cells, sh.pool, sh.overrides, sh.resets, sh.seen, sh.peak = nil, core.Pool{}, nil, nil, seen{}, 0
 	}
 	s.overrides.Store(0)
 	s.cells.Store(0)

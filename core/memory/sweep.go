@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"maps"
 	"math"
 	"sync"
 	"time"
@@ -17,8 +18,8 @@ const (
 	// sweepPause is how long after a sweep another one may follow that room is
 	// wanted from, and at least ten times as long as a sweep takes.
 	sweepPause = time.Second
-	// minShrink is the least number of cells that there must be room for in a
-	// shard to be made anew when few are left: maps and pools keep their memory.
+	// minShrink is the least number of cells that a map must have had, or a pool
+	// must have room for, to be made anew when few are left: they keep their memory.
 	minShrink = 1024
 )
 
@@ -135,14 +136,13 @@ func (sh *shard) sweep(now core.Instant, least int64) int64 {
 // shrink gives back the memory of cells that are gone. It requires that mu is
 // held.
 func (sh *shard) shrink() {
-	if places := sh.pool.Places(); places < minShrink || len(sh.cells) > places/8 {
+	core.Shrink(&sh.pool, sh.cells, minShrink)
+	if sh.peak < minShrink || len(sh.cells) > sh.peak/8 {
 		return
 	}
-	cells, pool := make(map[cellKey]core.CellRef, len(sh.cells)), core.Pool{}
-	for key, ref := range sh.cells {
-		cells[key] = pool.Move(sh.pool.Cell(ref))
-	}
-	sh.cells, sh.pool = cells, pool
+	cells := make(map[cellKey]core.CellRef, len(sh.cells))
+	maps.Copy(cells, sh.cells)
+	sh.cells, sh.peak = cells, len(cells)
 }
 
 // sweep ends the leases whose time has come. It lets others in after every

@@ -56,11 +56,36 @@ func TestSweepShrinks(t *testing.T) {
 	}
 	take(t, s, 2*minute, 1, alice, charges(alice, 3, l))
 	s.sweep(s.present(), nil)
-	if sh := &s.shards[0]; sh.pool.Places() > 64 || len(sh.cells) != 1 {
-		t.Errorf("room for %d cells; there are %d", sh.pool.Places(), len(sh.cells))
+	sh := &s.shards[0]
+	if places, _, _ := sh.pool.Count(); places > 64 || len(sh.cells) != 1 || sh.peak != 1 {
+		t.Errorf("room for %d cells, a peak of %d; there are %d", places, sh.peak, len(sh.cells))
 	}
 	if op := take(t, s, 2*minute, 2, alice, charges(alice, 1, l)); op.Charges[0].Used != 4 {
 		t.Errorf("%d used, want 4", op.Charges[0].Used)
+	}
+}
+
+// The memory of one kind does not wait for cells of another that stay.
+func TestSweepShrinksByKind(t *testing.T) {
+	s := newStore(t, Options{Shards: 1})
+	rolling, fixed := limitOf(1, core.Rolling, "rolling"), limitOf(2, core.Fixed, "fixed")
+	fixed.Length = 60 * minute
+	const kept = 4 * minShrink
+	for key := range uint64(2 * kept) {
+		take(t, s, int64(key), key+1, alice, charges(core.Scope{Lo: key}, 1, rolling))
+		if key%2 == 0 {
+			take(t, s, int64(key), key+1, alice, charges(core.Scope{Lo: key}, 1, fixed))
+		}
+	}
+	take(t, s, 2*minute, 1, alice, charges(core.Scope{Lo: 2}, 3, rolling))
+	s.sweep(s.present(), nil)
+	if places, cells, _ := s.shards[0].pool.Count(); places > kept+100 || cells != kept+1 {
+		t.Errorf("room for %d cells; there are %d, want %d", places, cells, kept+1)
+	}
+	for _, l := range []*core.Limit{rolling, fixed} {
+		if op := take(t, s, 2*minute, 2, alice, charges(core.Scope{Lo: 2}, 1, l)); op.Charges[0].Used != map[*core.Limit]int64{rolling: 4, fixed: 2}[l] {
+			t.Errorf("%s: %d used", l.Name, op.Charges[0].Used)
+		}
 	}
 }
 
