@@ -244,7 +244,7 @@ var requestsPerSecond = regexp.MustCompile(`Requests/sec:\s*([0-9.]+)`)
 // load runs wrk for a second and returns the requests a second that were
 // admitted.
 func load(lua, address string) (float64, error) {
-	out, err := exec.Command("wrk", "-t1", "-c64", "-d1s", "-s", lua, "http://"+address).CombinedOutput()
+	out, err := exec.Command("wrk", "-t1", "-c64", "-d1s", "--timeout", "30s", "-s", lua, "http://"+address).CombinedOutput()
 	if err != nil {
 		return 0, fmt.Errorf("wrk: %w: %s", err, out)
 	}
