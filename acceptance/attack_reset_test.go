@@ -50,31 +50,49 @@ func (r *resetter) connect() {
 // reset sends a request and takes it back. It reports false where the server has
 // had enough of this connection.
 func (r *resetter) reset(method, path, key string) bool {
-	var block bytes.Buffer
-	encoder := hpack.NewEncoder(&block)
-	encoder.SetMaxDynamicTableSize(0)
-	for _, f := range []hpack.HeaderField{
-		{Name: ":method", Value: method},
-		{Name: ":scheme", Value: "http"},
-		{Name: ":authority", Value: r.address},
-		{Name: ":path", Value: path},
-		{Name: "x-api-key", Value: key},
-	} {
-		_ = encoder.WriteField(f) // to a buffer
-	}
-	select {
-	case <-r.gone:
+	if r.left() {
 		return false
-	default:
 	}
 	err := r.framer.WriteHeaders(http2.HeadersFrameParam{
-		StreamID: r.stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: method == http.MethodGet,
+		StreamID: r.stream, BlockFragment: r.request(method, path, key), EndHeaders: true, EndStream: method == http.MethodGet,
 	})
 	if err == nil {
 		err = r.framer.WriteRSTStream(r.stream, http2.ErrCodeCancel)
 	}
 	r.stream += 2
 	return err == nil
+}
+
+// left reports whether the server has had enough of this connection.
+func (r *resetter) left() bool {
+	select {
+	case <-r.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// request returns the header block of a request.
+func (r *resetter) request(method, path, key string) []byte {
+	return headerBlock(
+		hpack.HeaderField{Name: ":method", Value: method},
+		hpack.HeaderField{Name: ":scheme", Value: "http"},
+		hpack.HeaderField{Name: ":authority", Value: r.address},
+		hpack.HeaderField{Name: ":path", Value: path},
+		hpack.HeaderField{Name: "x-api-key", Value: key},
+	)
+}
+
+// headerBlock encodes fields without the connection's table.
+func headerBlock(fields ...hpack.HeaderField) []byte {
+	var block bytes.Buffer
+	encoder := hpack.NewEncoder(&block)
+	encoder.SetMaxDynamicTableSize(0)
+	for _, f := range fields {
+		_ = encoder.WriteField(f) // to a buffer
+	}
+	return block.Bytes()
 }
 
 // TestAttackRapidReset: requests that are taken back at once, ten thousand of them
@@ -172,29 +190,19 @@ func TestAttackContinuations(t *testing.T) {
 // with a header field of this value if there is one. It reports false where the
 // server has had enough of this connection.
 func (r *resetter) continues(value string, first bool) bool {
-	select {
-	case <-r.gone:
+	if r.left() {
 		return false
-	default:
-	}
-	var block bytes.Buffer
-	encoder := hpack.NewEncoder(&block)
-	encoder.SetMaxDynamicTableSize(0)
-	write := func(name, value string) {
-		_ = encoder.WriteField(hpack.HeaderField{Name: name, Value: value, Sensitive: true}) // to a buffer
 	}
 	if first {
-		write(":method", "GET")
-		write(":scheme", "http")
-		write(":authority", r.address)
-		write(":path", "/x")
-		write("x-api-key", "k")
-		return r.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: r.stream, BlockFragment: block.Bytes(), EndStream: true}) == nil
+		return r.framer.WriteHeaders(http2.HeadersFrameParam{
+			StreamID: r.stream, BlockFragment: r.request("GET", "/x", "k"), EndStream: true,
+		}) == nil
 	}
+	var block []byte
 	if value != "" {
-		write("x-filler", value)
+		block = headerBlock(hpack.HeaderField{Name: "x-filler", Value: value})
 	}
-	return r.framer.WriteContinuation(r.stream, false, block.Bytes()) == nil
+	return r.framer.WriteContinuation(r.stream, false, block) == nil
 }
 
 // TestAttackResetWhileTheBodyIsRead: a request that is taken back while its body is

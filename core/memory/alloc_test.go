@@ -82,7 +82,7 @@ func takesAllocateNothing(t *testing.T, charges []core.Charge, o Options) {
 func TestBytesPerKey(t *testing.T) {
 	keys, most := int64(20_000), int64(550)
 	if raceEnabled { // which is slow; of few cells, much of their memory is room for others
-		keys, most = 1000, 750
+		keys, most = 2000, 700
 	}
 	s := newStore(t, Options{})
 	l := limitOf(1, core.Rolling, "requests")

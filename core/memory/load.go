@@ -267,8 +267,7 @@ func (l *loader) cell(d *decoder, numbers []uint64, part int) error {
 		return fmt.Errorf("limit %q of policy %q: %w", identity.Name, identity.Policy, err)
 	}
 	d.b = rest
-	sh.remove(key)
-	sh.put(key, ref)
+	sh.replace(key, ref)
 	return nil
 }
 

@@ -174,8 +174,7 @@ func (p *player) cell(kind byte, d *decoder) error {
 		return fmt.Errorf("limit %q of policy %q: %w", l.Name, l.Policy, err)
 	}
 	if !known {
-		sh.remove(key)
-		sh.put(key, ref)
+		sh.replace(key, ref)
 	}
 	return nil
 }

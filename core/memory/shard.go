@@ -58,6 +58,13 @@ func (sh *shard) count(key cellKey, n int64) {
 	}
 }
 
+// replace names a cell of pool, in the place of one that may have the name. It
+// requires that mu is held.
+func (sh *shard) replace(key cellKey, ref core.CellRef) {
+	sh.remove(key)
+	sh.put(key, ref)
+}
+
 // remove drops a cell that may be there. It requires that mu is held.
 func (sh *shard) remove(key cellKey) {
 	if ref, ok := sh.cells[key]; ok {
