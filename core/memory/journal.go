@@ -144,10 +144,12 @@ func (j *journal) newest() uint64 {
 	return j.last
 }
 
-// introduce tells what a number means from now on.
-func (j *journal) introduce(number uint64, l limitIdentity) {
+// introduce tells what a number means from now on. Only then others may use it:
+// publish lets them know it, while no record and no segment can come between.
+func (j *journal) introduce(number uint64, l limitIdentity, publish func()) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	publish()
 	start := j.begin(j.now)
 	e := encoder{append(j.buf, noteLimit)}
 	e.identity(number, l)

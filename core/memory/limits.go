@@ -68,9 +68,11 @@ func (t *limitTable) add(l limitIdentity) uint64 {
 	default:
 		k.list[n] = l
 	}
-	t.known.Store(k)
-	if t.journal != nil {
-		t.journal.introduce(n, l)
+	publish := func() { t.known.Store(k) }
+	if t.journal == nil {
+		publish()
+	} else {
+		t.journal.introduce(n, l, publish)
 	}
 	return n
 }
