@@ -51,6 +51,15 @@ func (b *bitRing) skip(n uint) {
 	}
 }
 
+// back moves back by n bits, which are no more than the ring has.
+func (b *bitRing) back(n uint) {
+	b.left += int64(n)
+	if uint32(n) > b.pos {
+		b.pos += uint32(len(b.ring)) * 8
+	}
+	b.pos -= uint32(n)
+}
+
 // skipAll moves on by all that is left.
 func (b *bitRing) skipAll() {
 	b.pos += uint32(b.left)

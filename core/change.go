@@ -79,7 +79,7 @@ func (r rolling) applyChange(from cellReader, now Instant) cellReader {
 	case delta > 0:
 		floor := from.byte(maxRice)
 		stamp := r.next()
-		if from.bad = from.bad || r.used > 0 && stamp < r.newest; !from.bad {
+		if from.bad = from.bad || r.used() > 0 && stamp < r.newest(); !from.bad {
 			r.push(stamp, delta, floor)
 		}
 	case delta < 0:

@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// A gapQueue is a queue of counts with stamps that rise. The stamps are kept as
-// gaps, in Golomb–Rice codes, the counts above 1 as a gap of 0 and a gamma
-// code; so n counts of 1 whose stamps span s take at most n(1+k) + s/2^k bits.
-// The newest entry is kept decoded, for later units of the same stamp, and of
-// the oldest one its stamp.
+// A gapQueue is a queue of counts with stamps that rise, at most maxGaps+1 of them.
+// The stamps are kept as gaps, in Golomb–Rice codes, the counts above 1 as a gap of 0
+// and a gamma code; so n counts of 1 whose stamps span s take at most
+// n(1+k) + s/2^k bits. The newest entry is kept decoded, for later units of the same
+// stamp, and of the oldest one its stamp.
 type gapQueue struct {
 	*gaps
 	many *slots[[]byte] // has the codes of queues where they are many
@@ -27,6 +27,7 @@ type gaps struct {
 	// codes is where the buffer of the codes is: noCodes while there is at most one
 	// entry, or since; fewCodes where it is few; else its place in many.
 	codes uint32
+	parts uint32 // a longQueue's
 	few   [metaSize + minRing]byte
 }
 
@@ -71,19 +72,45 @@ func (q gapQueue) dropCodes() {
 	q.codes = noCodes
 }
 
+// full reports whether another entry would put the newest off.
+func (q gapQueue) full() bool {
+	buf := q.buf()
+	if buf == nil {
+		return false
+	}
+	gaps, _ := meta(buf)
+	return gaps == maxGaps
+}
+
+// parameter returns the codes' parameter.
+func (q gapQueue) parameter() uint {
+	_, k := meta(q.buf())
+	return k
+}
+
+// moveFrom makes q what from is, which is not to be used any more.
+func (q gapQueue) moveFrom(from gapQueue) {
+	buf := from.buf()
+	if *q.gaps = *from.gaps; q.codes > fewCodes {
+		q.codes = q.many.take()
+		*q.many.at(q.codes) = buf
+	}
+}
+
 // clear empties the queue.
 func (q gapQueue) clear() {
 	q.dropCodes()
-	*q.gaps = gaps{}
+	*q.gaps = gaps{parts: q.parts}
 }
 
 const (
 	metaSize = 4
-	// A queue has at most maxGaps gaps and maxBits bits (128 MiB). When it is
-	// full its newest entry is put off to the stamp that comes: it then counts
-	// for longer, so that a limit holds all the same.
-	maxGaps = 1<<26 - 1
-	maxBits = 1 << 30
+	// A queue has at most maxGaps gaps. When it is full its newest entry is put off
+	// to the stamp that comes: it then counts for longer, so that a limit holds all
+	// the same.
+	maxGaps = 511
+	// maxBits is more than the codes of so many gaps and counts need.
+	maxBits = maxGaps * 8 * maxPiece
 	// minRing is the least size of a ring, in bytes.
 	minRing = 12
 )
@@ -114,6 +141,15 @@ func (b *bitRing) readEntry() (count, gap int64) {
 	return count, int64(b.readRice())
 }
 
+// unreadEntry moves back, and writes before where it was an entry whose code is no
+// longer than that of the one just read.
+func (b *bitRing) unreadEntry(count, gap int64) {
+	n := entryBits(count, gap, b.k)
+	b.back(n)
+	w := *b
+	w.writeEntry(count, gap)
+}
+
 // writeEntry is readEntry's inverse.
 func (b *bitRing) writeEntry(count, gap int64) {
 	if count > 1 {
@@ -132,15 +168,9 @@ func entryBits(count, gap int64, k uint) uint {
 	return n
 }
 
-// push adds n units at stamp, which is no less than the newest. Where the sum would
-// be above MaxAmount the oldest units make room: so the sum is MaxAmount as long as
-// it would be more, and no less than what is still there when they would have left.
-// It chooses no parameter less than floor.
+// push adds n units at stamp, which is no less than the newest; with what there is
+// they are at most MaxAmount. It chooses no parameter less than floor.
 func (q gapQueue) push(stamp, n int64, floor uint) {
-	n = min(n, MaxAmount)
-	if over := q.used + n - MaxAmount; over > 0 {
-		q.popOldest(over)
-	}
 	switch {
 	case n <= 0:
 		return
@@ -166,7 +196,7 @@ func (q gapQueue) encodeNewest(gap int64, floor uint) bool {
 	}
 	gaps, k := meta(buf)
 	need := entryBits(q.count, gap, k)
-	if gaps == maxGaps || int64(q.bits)+int64(need) > maxBits {
+	if gaps == maxGaps {
 		return false
 	}
 	if int(q.bits)+int(need) > len(buf[metaSize:])*8 {
@@ -245,7 +275,7 @@ func (q gapQueue) dropThrough(stamp int64) {
 		return
 	}
 	buf := q.buf()
-	gaps, k := meta(buf)
+	gaps, _ := meta(buf)
 	r := q.reader(buf)
 	for q.oldest <= stamp && r.left > 0 {
 		count, gap := r.readEntry()
@@ -253,11 +283,16 @@ func (q gapQueue) dropThrough(stamp int64) {
 		q.used -= count
 		gaps--
 	}
+	q.dropTo(r, gaps)
+}
+
+// dropTo makes the entry at r the oldest, before so many gaps.
+func (q gapQueue) dropTo(r bitRing, gaps int64) {
 	q.head, q.bits = r.pos, uint32(r.left)
 	if r.left == 0 {
 		q.oldest = q.newest
 	}
-	setMeta(buf, gaps, k)
+	setMeta(q.buf(), gaps, r.k)
 }
 
 // A gapCursor walks a queue from its oldest entry on.
@@ -325,6 +360,7 @@ func (q gapQueue) remove(stamp, n int64) {
 
 // emptied returns an empty queue, in g, with room for q's entries.
 func (q gapQueue) emptied(g *gaps) gapQueue {
+	g.parts = q.parts
 	rest := gapQueue{g, q.many}
 	if buf := q.buf(); buf != nil {
 		_, k := meta(buf)
@@ -342,20 +378,34 @@ func (q gapQueue) become(rest gapQueue) {
 	*q.gaps = *rest.gaps
 }
 
-// popOldest takes the oldest n units, or as many as there are, from 1.
+// popOldest takes the oldest n units, or as many as there are. It takes time in
+// proportion to how many entries go.
 func (q gapQueue) popOldest(n int64) {
 	if n >= q.used {
 		q.clear()
 		return
 	}
-	var g gaps
-	rest := q.emptied(&g)
-	for c := q.cursor(); c.next(); {
-		taken := min(n, c.count)
-		n -= taken
-		rest.push(c.stamp, c.count-taken, 0)
+	q.used -= n
+	if q.bits == 0 {
+		q.count -= n
+		return
 	}
-	q.become(rest)
+	buf := q.buf()
+	gaps, _ := meta(buf)
+	r := q.reader(buf)
+	for n > 0 && r.left > 0 {
+		count, gap := r.readEntry()
+		if count > n {
+			r.unreadEntry(count-n, gap)
+			n = 0
+			break
+		}
+		q.oldest += gap
+		n -= count
+		gaps--
+	}
+	q.count -= n
+	q.dropTo(r, gaps)
 }
 
 // pop takes the newest n units, or as many as there are.

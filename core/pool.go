@@ -7,6 +7,7 @@ package core
 type Pool struct {
 	rolling  slots[rollingCell]
 	codes    slots[[]byte] // of rolling cells
+	parts    slots[parts]  // likewise
 	fixed    slots[fixedCell]
 	calendar slots[calendarCell]
 	bucket   slots[bucketCell]
@@ -63,7 +64,7 @@ func (p *Pool) add(kind Kind, length int64) CellRef {
 func (p *Pool) Drop(ref CellRef) {
 	switch ref.kind() {
 	case Rolling:
-		p.Cell(ref).rolling().dropCodes()
+		p.Cell(ref).rolling().clear()
 		p.rolling.drop(ref.place())
 	case Fixed:
 		p.fixed.drop(ref.place())
@@ -96,6 +97,7 @@ func Shrink[K comparable](p *Pool, cells map[K]CellRef, places int) {
 	}
 	if thin[Rolling] {
 		old.codes, p.codes = p.codes, slots[[]byte]{}
+		old.parts, p.parts = p.parts, slots[parts]{}
 	}
 	for name, ref := range cells {
 		if thin[ref.kind()] {
@@ -120,12 +122,7 @@ func (p *Pool) Move(c PoolCell) CellRef {
 	to := p.add(c.ref.kind(), 0)
 	switch from := c.pool; to.kind() {
 	case Rolling:
-		r := p.rolling.at(to.place())
-		*r = *from.rolling.at(c.ref.place())
-		if r.charges.codes > fewCodes {
-			r.charges.codes = p.codes.take()
-			*p.codes.at(r.charges.codes) = c.rolling().buf()
-		}
+		p.Cell(to).rolling().move(c.rolling())
 	case Fixed:
 		*p.fixed.at(to.place()) = *from.fixed.at(c.ref.place())
 	case Calendar:
@@ -166,7 +163,7 @@ func (c PoolCell) cell() keptCell {
 // rolling returns the cell, which is a rolling one.
 func (c PoolCell) rolling() rolling {
 	cell := c.pool.rolling.at(c.ref.place())
-	return rolling{gapQueue{&cell.charges, &c.pool.codes}, cell}
+	return rolling{longQueue{gapQueue{&cell.charges, &c.pool.codes}, &c.pool.parts}, cell}
 }
 
 // Check is Cell's.

@@ -125,19 +125,44 @@ func TestPool(t *testing.T) {
 	}
 }
 
+// TestShrinkMovesParts: rolling cells have these where they have many charges.
+func TestShrinkMovesParts(t *testing.T) {
+	l := &Limit{Kind: Rolling, Length: 60 * second}
+	pool, now := new(Pool), steadyStart
+	cells := map[string]CellRef{"long": pool.New(l), "short": pool.New(l)}
+	for range 3 * maxGaps {
+		now = now.Add(milli)
+		pool.Cell(cells["long"]).Take(now, &Charge{Limit: l, Cost: 1, Max: 5})
+	}
+	before, want := cells["long"], pool.Cell(cells["long"]).Append(nil)
+	checkUsed(t, pool, 2)
+	if Shrink(pool, cells, 0); !bytes.Equal(pool.Cell(cells["long"]).Append(nil), want) || pool.parts.used() != 1 {
+		t.Errorf("moved from %x to %x it has other charges", before, cells["long"])
+	}
+	checkUsed(t, pool, 2)
+	pool.Drop(cells["long"])
+	checkUsed(t, pool, 1)
+}
+
 // checkUsed requires that p has so many cells and no others, and buffers of those.
 func checkUsed(t *testing.T, p *Pool, want int) {
 	t.Helper()
-	many := 0
-	for _, chunk := range p.rolling.chunks {
+	many, long := 0, 0
+	for n, chunk := range p.rolling.chunks {
 		for i := range chunk {
-			if chunk[i].charges.codes > fewCodes {
-				many++
+			cell := p.Cell(refTo(Rolling, uint32(n+1)<<placeBits|uint32(i)))
+			for _, part := range cell.rolling().queues() {
+				if part.codes > fewCodes {
+					many++
+				}
+			}
+			if chunk[i].charges.parts != 0 {
+				long++
 			}
 		}
 	}
-	if _, cells, buffers := p.Count(); cells != want || buffers != many {
-		t.Errorf("%d cells and %d buffers are in use, want %d and %d", cells, buffers, want, many)
+	if _, cells, buffers := p.Count(); cells != want || buffers != many || p.parts.used() != long {
+		t.Errorf("%d cells, %d buffers and parts of %d cells are in use, want %d, %d and %d", cells, buffers, p.parts.used(), want, many, long)
 	}
 }
 
@@ -159,6 +184,12 @@ func (w *twins) charge(t *testing.T, rng *rand.Rand, pool *Pool, now Instant) {
 			t.Fatalf("%s: %+v, want %+v", w.limit.Kind, got.State, want.State)
 		}
 		return got
+	}
+	if w.limit.Kind == Rolling && rng.IntN(100) == 0 { // some have parts
+		for range maxGaps * (1 + rng.IntN(3)) {
+			both(func(cell Cell, c *Charge) { cell.Take(now, c) })
+			now = now.Add(2 * milli)
+		}
 	}
 	for range 1 + rng.IntN(20) { // some cells have many codes
 		if got := both(func(cell Cell, c *Charge) { cell.Check(now, c) }); !got.Refused {

@@ -12,7 +12,7 @@ type rollingCell struct {
 // A rolling counts every interval of one length, exactly: a charge is stamped at
 // the next whole millisecond and dropped one length after its stamp.
 type rolling struct {
-	gapQueue // the cell's charges
+	longQueue // the cell's charges
 	*rollingCell
 }
 
@@ -21,7 +21,7 @@ func rollingWindow(length int64) int64 { return max(1, length/milli) }
 
 func (r rolling) Check(now Instant, c *Charge) {
 	r.advance(now)
-	if !c.weigh(r.used) {
+	if !c.weigh(r.used()) {
 		c.Wait = r.wait(c)
 	}
 	c.Grow = r.grow()
@@ -37,7 +37,7 @@ func (r rolling) Take(now Instant, c *Charge) {
 	default:
 		stamp = r.add(c, c.Cost) * milli
 	}
-	c.State = State{Used: r.used, Grow: r.grow(), Taken: true, Entry: Entry{Stamp: stamp}}
+	c.State = State{Used: r.used(), Grow: r.grow(), Taken: true, Entry: Entry{Stamp: stamp}}
 }
 
 func (r rolling) Settle(now Instant, c *Charge, delta int64) {
@@ -51,7 +51,7 @@ func (r rolling) Settle(now Instant, c *Charge, delta int64) {
 }
 
 func (r rolling) Idle(now Instant) bool {
-	return r.used == 0 || max(now.Steady, r.latest) >= r.leaves(r.newest)
+	return r.used() == 0 || max(now.Steady, r.latest) >= r.leaves(r.newest())
 }
 
 // tracks reports whether the charge is recorded: without a cap nothing is,
@@ -64,6 +64,12 @@ func (r rolling) tracks(c *Charge) bool {
 func (r rolling) advance(now Instant) {
 	r.latest = max(r.latest, now.Steady)
 	r.dropThrough(r.latest/milli - r.window)
+}
+
+// move makes r what from is, which is not to be used any more.
+func (r rolling) move(from rolling) {
+	r.window, r.latest = from.window, from.latest
+	r.longQueue.move(from.longQueue)
 }
 
 // add records n units as of now and returns their stamp in ms.
@@ -90,10 +96,10 @@ func (r rolling) leaves(stamp int64) int64 { return (stamp + r.window) * milli }
 
 // grow returns the time until the oldest entry leaves, 0 if there is none.
 func (r rolling) grow() int64 {
-	if r.used == 0 {
+	if r.used() == 0 {
 		return 0
 	}
-	return r.leaves(r.oldest) - r.latest
+	return r.leaves(r.oldest()) - r.latest
 }
 
 // wait returns the time until so many entries have left that c fits, the whole
@@ -102,5 +108,5 @@ func (r rolling) wait(c *Charge) int64 {
 	if c.NeverFits {
 		return r.window * milli
 	}
-	return r.leaves(r.freed(r.used+c.Demand()-c.Max)) - r.latest
+	return r.leaves(r.freed(r.used()+c.Demand()-c.Max)) - r.latest
 }

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"testing"
+	"time"
 	"unsafe"
 )
 
@@ -234,7 +235,7 @@ func playArrivals(p *Pool, r *rand.Rand, l *Limit, charges int, gap func(*rand.R
 			now = now.Add(c.Wait)
 		}
 		cell.Take(now, &c)
-		most = max(most, int(unsafe.Sizeof(rollingCell{}))+cap(rollingOf(cell).buf()))
+		most = max(most, int(unsafe.Sizeof(rollingCell{}))+cap(rollingOf(cell).last.buf()))
 	}
 	return cell, most
 }
@@ -304,7 +305,7 @@ func TestRollingReleasesItsBufferWhenEmpty(t *testing.T) {
 	cell, _ := playArrivals(new(Pool), rand.New(rand.NewPCG(7, 8)), l, 900, arrivals[0].gap)
 	later := steadyStart.Add(1e12)
 	cell.Check(later, &Charge{Limit: l, Max: 300})
-	if !cell.Idle(later) || rollingOf(cell).buf() != nil {
+	if !cell.Idle(later) || rollingOf(cell).last.buf() != nil {
 		t.Error("an empty cell keeps its buffer")
 	}
 }
@@ -324,9 +325,65 @@ func BenchmarkRollingRefused(b *testing.B) {
 	}
 }
 
+// largeWindow is what asks for many of the charges of a large window, or for one amid
+// them.
+func largeWindow(charges int) map[string]func() {
+	l := &Limit{Kind: Rolling, Length: 3600 * second, Settled: true}
+	most := int64(2 * charges)
+	c := Charge{Limit: l, Cost: 2, Max: most, Refusable: true}
+	cell, now, entries := newCell(l), steadyStart, []Entry(nil)
+	for range charges {
+		now = now.Add(milli)
+		cell.Take(now, &c)
+		entries = append(entries, c.Entry)
+	}
+	n := 0
+	return map[string]func(){
+		"refuse": func() { cell.Check(now, &Charge{Limit: l, Cost: most / 2, Max: most, Refusable: true}) },
+		"settle": func() {
+			n += 7919
+			c.Entry = entries[n%charges]
+			cell.Settle(now, &c, -1)
+		},
+		"give back":    func() { cell.Take(now, &Charge{Limit: l, Cost: -3, Max: most}) },
+		"make room":    func() { rollingOf(cell).popOldest(3) },
+		"ask and drop": func() { now = now.Add(3 * milli); cell.Check(now, &c) },
+	}
+}
+
+// TestLargeWindowsTakeLittle: or a request that is refused, which costs who sends it
+// nothing, would keep all others waiting while its limit's charges are gone through.
+func TestLargeWindowsTakeLittle(t *testing.T) {
+	least := func(do func()) time.Duration {
+		took := time.Hour
+		for range 50 {
+			began := time.Now()
+			do()
+			took = min(took, time.Since(began))
+		}
+		return took
+	}
+	few, many := largeWindow(2000), largeWindow(200_000)
+	for name, do := range many {
+		if a, b := least(few[name]), least(do); b > 20*a+100*time.Microsecond {
+			t.Errorf("%s: %v of 2000 charges, %v of 200,000", name, a, b)
+		}
+	}
+}
+
+func BenchmarkRollingLarge(b *testing.B) {
+	for name, do := range largeWindow(1_000_000) {
+		b.Run(name, func(b *testing.B) {
+			for range b.N {
+				do()
+			}
+		})
+	}
+}
+
 // BenchmarkRollingPush fills a window of a million charges.
 func BenchmarkRollingPush(b *testing.B) {
-	q := newQueue()
+	q := newLongQueue()
 	stamp := int64(0)
 	for b.Loop() {
 		stamp += 1 + stamp%7

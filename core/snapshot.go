@@ -46,12 +46,12 @@ func (p *Pool) Decode(kind Kind, b []byte) (ref CellRef, rest []byte, err error)
 func errCellOf(kind Kind) error { return fmt.Errorf("%w of kind %s", errCell, kind) }
 
 func (r rolling) encode(b []byte) []byte {
-	return appendQueue(appendInts(b, r.window, r.latest), r.gapQueue)
+	return r.longQueue.encode(appendInts(b, r.window, r.latest))
 }
 
 func (r rolling) decode(from cellReader) cellReader {
 	r.window, r.latest = from.int(1, maxTime/milli), from.int(0, maxTime)
-	from.queue(r.gapQueue)
+	from.longQueue(r.longQueue)
 	return from
 }
 
@@ -100,6 +100,18 @@ func appendInts(b []byte, numbers ...int64) []byte {
 	return b
 }
 
+// encode appends, if there are parts, how many, less than 0, and each of them; then
+// the newest entries.
+func (q longQueue) encode(b []byte) []byte {
+	if older := q.older(); older != nil {
+		b = appendInts(b, -int64(len(older.list)))
+		for i := range older.list {
+			b = appendQueue(b, q.part(&older.list[i]))
+		}
+	}
+	return appendQueue(b, q.last)
+}
+
 // appendQueue appends the sum, and unless it is 0 the stamps, the newest count
 // and how many bits of codes there are; with codes their parameter and, from
 // the byte in which they begin, themselves.
@@ -140,6 +152,45 @@ func (r *cellReader) int(low, high int64) int64 {
 	}
 	r.rest = r.rest[size:]
 	return n
+}
+
+// longQueue reads what its encode wrote, into a queue that is empty.
+func (r *cellReader) longQueue(q longQueue) {
+	for n := r.parts(); n > 0 && !r.bad; n-- {
+		r.queue(q.last)
+		r.bad = r.bad || q.last.used == 0 || !q.partOff()
+	}
+	r.queue(q.last)
+	r.bad = r.bad || !q.sound()
+}
+
+// parts reads how many there are, if any.
+func (r *cellReader) parts() int64 {
+	here := *r
+	n := here.int(-maxParts, -1)
+	if here.bad {
+		return 0
+	}
+	*r = here
+	return -n
+}
+
+// sound reports whether q's parts follow each other, and their counts are not too
+// much.
+func (q longQueue) sound() bool {
+	older := q.older()
+	if older == nil {
+		return true
+	}
+	end, left := int64(-1), MaxAmount-q.last.used
+	for i := range older.list {
+		part := &older.list[i]
+		if part.used == 0 || part.oldest <= end || part.used > left {
+			return false
+		}
+		end, left = part.newest, left-part.used
+	}
+	return q.last.used > 0 && q.last.oldest > end
 }
 
 // queue reads what appendQueue wrote, into a queue that is empty, and walks it

@@ -132,6 +132,14 @@ var crafted = []struct {
 			w.writeRice(1)
 		}
 	}},
+	{"a part that ends with the next", Rolling, []int64{60, 9, -1, 1, 5, 0, 1, 0, 1, 5, 0, 1, 0}, nil},
+	{"parts in the wrong order", Rolling, []int64{60, 9, -2, 1, 5, 0, 1, 0, 1, 4, 0, 1, 0, 1, 6, 0, 1, 0}, nil},
+	{"a part that ends with the next part", Rolling, []int64{60, 9, -2, 1, 5, 0, 1, 0, 1, 5, 0, 1, 0, 1, 6, 0, 1, 0}, nil},
+	{"parts of too many units", Rolling, []int64{60, 9, -1, MaxAmount, 5, 0, MaxAmount, 0, 1, 6, 0, 1, 0}, nil},
+	{"an empty part", Rolling, []int64{60, 9, -1, 0, 1, 6, 0, 1, 0}, nil},
+	{"a part, and nothing after", Rolling, []int64{60, 9, -1, 1, 5, 0, 1, 0, 0}, nil},
+	{"less parts than said", Rolling, []int64{60, 9, -2, 1, 5, 0, 1, 0, 1, 6, 0, 1, 0}, nil},
+	{"more parts than there may be", Rolling, []int64{60, 9, -maxParts - 1, 1, 5, 0, 1, 0, 1, 6, 0, 1, 0}, nil},
 	{"a window that ends before it starts", Fixed, []int64{60, 9, 8, 1}, nil},
 	{"a length of nothing", Fixed, []int64{0, 8, 9, 1}, nil},
 	{"less than nothing used", Calendar, []int64{8, 9, -1}, nil},
@@ -166,8 +174,8 @@ func useDecoded(t *testing.T, kind Kind, b []byte) {
 	if len(rest) > len(b) {
 		t.Fatalf("%d bytes are left of %d", len(rest), len(b))
 	}
-	if kind == Rolling && cap(rollingOf(cell).buf()) > 2*len(b)+64 {
-		t.Fatalf("%d bytes for %d", cap(rollingOf(cell).buf()), len(b))
+	if kind == Rolling && queueBytes(rollingOf(cell).longQueue) > 13*len(b)+64 {
+		t.Fatalf("%d bytes for %d", queueBytes(rollingOf(cell).longQueue), len(b))
 	}
 	// The order of fields may differ in what was not canonical, but not twice.
 	again, _, err := decodeCell(kind, appendCell(nil, cell))
