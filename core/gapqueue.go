@@ -108,7 +108,7 @@ const (
 	// A queue has at most maxGaps gaps. When it is full its newest entry is put off
 	// to the stamp that comes: it then counts for longer, so that a limit holds all
 	// the same.
-	maxGaps = 511
+	maxGaps = 1023
 	// maxBits is more than the codes of so many gaps and counts need.
 	maxBits = maxGaps * 8 * maxPiece
 	// minRing is the least size of a ring, in bytes.

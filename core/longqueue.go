@@ -9,7 +9,7 @@ import (
 // are in a gapQueue; those before them, if there are more than one takes, are in
 // parts, each of which is a gapQueue too. So what changes or asks for one entry takes
 // time in proportion to the entries of a part, and to how many parts there are, which
-// is a five-hundredth of the entries, but not to all entries.
+// is a thousandth of the entries, but not to all entries.
 type longQueue struct {
 	last gapQueue // empty only if the queue is
 	many *slots[parts]
@@ -21,9 +21,14 @@ type parts struct {
 	used int64  // of all
 }
 
-// maxParts is how many parts a queue has at most: for 67 million entries. When it has
+// maxParts is how many parts a queue has at most: for 134 million entries. When it has
 // so many its newest entry is put off, as a gapQueue's is.
 const maxParts = 1 << 17
+
+// alikeParts is how many parts there are before the next one gets room for as many
+// codes as the last has at once, and need not grow. Until then that would be much of
+// the memory of the queue.
+const alikeParts = 4
 
 // older returns the parts, nil if there are none.
 func (q longQueue) older() *parts {
@@ -74,8 +79,8 @@ func (q longQueue) push(stamp, n int64, floor uint) {
 	}
 	if q.last.full() && stamp > q.last.newest {
 		size, k := q.last.bits, q.last.parameter()
-		if q.partOff() {
-			setMeta(q.last.makeBuf(int(size)), 0, k) // the next will be much like it
+		if q.partOff() && len(q.older().list) >= alikeParts {
+			setMeta(q.last.makeBuf(int(size)), 0, k)
 		}
 	}
 	q.last.push(stamp, n, floor)
