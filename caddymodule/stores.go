@@ -164,14 +164,19 @@ func (m *MemoryStore) Open(configured *[16]byte) (store core.Store, secret [16]b
 	return s, secret, nil
 }
 
-// emptied reports whether the directory has a secret, but no snapshot, as from the
-// first start on there is unless somebody took it away or nothing is journaled.
+// emptied reports whether a store was open in the directory, and nothing there has
+// counters any more: from the first start on something has, unless somebody took it
+// away or nothing is journaled.
 func (m *MemoryStore) emptied() bool {
-	if _, err := os.Stat(filepath.Join(m.Dir, secretName)); m.Volatile || err != nil {
+	if m.Volatile {
 		return false
 	}
-	_, err := os.Stat(filepath.Join(m.Dir, memory.SnapshotName))
-	return errors.Is(err, fs.ErrNotExist)
+	used := slices.ContainsFunc([]string{secretName, memory.LockName}, func(name string) bool {
+		_, err := os.Stat(filepath.Join(m.Dir, name))
+		return err == nil
+	})
+	kept, err := memory.Kept(m.Dir)
+	return used && kept == "" && err == nil
 }
 
 // secret returns the secret that was configured, else the directory's own, which no

@@ -11,7 +11,8 @@ import (
 
 // The files of a state directory.
 const (
-	lockName = "weir.lock"
+	// LockName is the file that keeps a second process out, from the first start on.
+	LockName = "weir.lock"
 	// SnapshotName is the file with what outlives the process.
 	SnapshotName = "weir.snapshot"
 )

@@ -30,7 +30,7 @@ func TestFirstOperationOpens(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "state")
 			s := New(Options{Dir: dir})
 			must(t, use(s))
-			if _, err := os.Stat(filepath.Join(dir, lockName)); err != nil {
+			if _, err := os.Stat(filepath.Join(dir, LockName)); err != nil {
 				t.Error(err)
 			}
 			must(t, s.Close())
@@ -67,7 +67,7 @@ func TestStateIsPrivate(t *testing.T) {
 	s := New(Options{Dir: dir})
 	must(t, s.Open())
 	must(t, s.Close())
-	for _, path := range []string{dir, filepath.Join(dir, SnapshotName), filepath.Join(dir, lockName)} {
+	for _, path := range []string{dir, filepath.Join(dir, SnapshotName), filepath.Join(dir, LockName)} {
 		info, err := os.Stat(path)
 		must(t, err)
 		if info.Mode().Perm()&0o077 != 0 {

@@ -161,7 +161,7 @@ func TestJournalBeginsAnew(t *testing.T) {
 	s := New(Options{Dir: dir})
 	l := limitOf(1, core.Ever, "ever")
 	take(t, s, 0, 1, alice, charges(alice, 1, l))
-	reading, err := os.Open(filepath.Join(dir, lockName))
+	reading, err := os.Open(filepath.Join(dir, LockName))
 	mend := breakdown(t, s, reading, err)
 	op := &core.Take{Now: at(0), Charges: charges(alice, 1, l)}
 	if err := s.Take(context.Background(), op); err == nil {
@@ -190,7 +190,7 @@ func TestCloseWhileFailing(t *testing.T) {
 	s := New(Options{Dir: dir})
 	l := limitOf(1, core.Ever, "ever")
 	take(t, s, 0, 1, alice, charges(alice, 1, l))
-	reading, err := os.Open(filepath.Join(dir, lockName))
+	reading, err := os.Open(filepath.Join(dir, LockName))
 	breakdown(t, s, reading, err)
 	_ = s.Take(context.Background(), &core.Take{Now: at(0), Charges: charges(alice, 1, l)})
 	must(t, s.Close())

@@ -17,7 +17,7 @@ import (
 type dirLock struct{ file, dir *os.File }
 
 func lockDir(dir string) (*dirLock, error) {
-	path := filepath.Join(dir, lockName)
+	path := filepath.Join(dir, LockName)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)

@@ -15,7 +15,7 @@ const errSharingViolation = syscall.Errno(32)
 type dirLock struct{ handle syscall.Handle }
 
 func lockDir(dir string) (*dirLock, error) {
-	path := filepath.Join(dir, lockName)
+	path := filepath.Join(dir, LockName)
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)

@@ -184,9 +184,10 @@ func (s *Store) Close() error {
 }
 
 // finish ends the journal, and writes a snapshot that needs none. It requires
-// that nobody changes the store any more.
+// that nobody changes the store any more. Segment 1 goes on from nothing at all:
+// with a snapshot before it, that would not be missed.
 func (s *Store) finish() error {
-	segment := s.at.newest + 1
+	segment := max(s.at.newest+1, 2)
 	var journaled error
 	if s.journal != nil {
 		s.keeper.close()

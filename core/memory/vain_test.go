@@ -91,12 +91,12 @@ func TestSegmentsInVain(t *testing.T) {
 				for i, b := range next {
 					all = change(all, filepath.Base(segmentPath("", uint64(4+i))), b)
 				}
-				delete(all, lockName)
+				delete(all, LockName)
 				tells(t, c, all, want)
 			})
 		}
 	}
-	base := change(files, lockName, nil)
+	base := change(files, LockName, nil)
 	for name, next := range map[string][2][]byte{
 		"records after none":        {{}, segmentHead{number: 5, first: s.at.last + 1}.append(nil)},
 		"records after half a head": {detached(4)[:20], segmentHead{number: 5, first: s.at.last + 1}.append(nil)},
@@ -172,13 +172,13 @@ func TestBeginningAnewUnderASnapshot(t *testing.T) {
 // disk, is followed by one that finds the same.
 func TestStartThatEndsInTheMiddle(t *testing.T) {
 	dir, c := directory(t, true)
-	killed := change(read(t, dir), lockName, nil)
+	killed := change(read(t, dir), LockName, nil)
 	killed["journal-0000000004"] = append(killed["journal-0000000004"], 7, 0, 0)
 	s := New(Options{Dir: dir})
 	must(t, s.Open())
 	must(t, s.Close())
 	for name, files := range map[string]map[string][]byte{
-		"after a kill": killed, "after an orderly stop": change(read(t, dir), lockName, nil), "the first": {},
+		"after a kill": killed, "after an orderly stop": change(read(t, dir), LockName, nil), "the first": {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t, Options{Dir: written(t, files), Durability: None})
@@ -226,7 +226,7 @@ func startUntil(t *testing.T, files map[string][]byte, steps int) (left map[stri
 		kill(s)
 		return nil, ""
 	}
-	return change(read(t, dir), lockName, nil), last
+	return change(read(t, dir), LockName, nil), last
 }
 
 // A directory in whose place another process has made its own is left alone.
@@ -257,7 +257,7 @@ func TestRemovedLock(t *testing.T) {
 	dir := t.TempDir()
 	s := newStore(t, Options{Dir: dir})
 	must(t, s.Open())
-	must(t, os.Remove(filepath.Join(dir, lockName)))
+	must(t, os.Remove(filepath.Join(dir, LockName)))
 	if err := New(Options{Dir: dir}).Open(); err == nil {
 		t.Error("a second store opens the directory")
 	}
