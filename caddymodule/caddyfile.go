@@ -240,7 +240,13 @@ func (h *Handler) same(helper httpcaddyfile.Helper) error {
 }
 
 // list joins words as messages do.
-func list(words []string) string { return strings.Join(words, ", ") }
+func list(words []string) string {
+	clipped := make([]string, len(words))
+	for i, word := range words {
+		clipped[i] = clip(word)
+	}
+	return strings.Join(clipped, ", ")
+}
 
 // Interface guards
 var (

@@ -21,7 +21,7 @@ type mistake struct {
 
 // Error returns "file:line: what was expected".
 func (m mistake) Error() string {
-	text := fmt.Sprintf("%s:%d: %v", m.at.File, m.at.Line, m.err)
+	text := fmt.Sprintf("%s:%d: %s", m.at.File, m.at.Line, core.OneLine(m.err.Error()))
 	d := caddyfile.NewDispenser([]caddyfile.Token{m.at})
 	d.Next()
 	if _, chain, imported := strings.Cut(d.Err("").Error(), " import chain "); imported {

@@ -88,6 +88,11 @@ var wrongPolicies = []wrong{
 		[]string{`Caddyfile:5: the plan "free" needs 2 values (a, b), got 3`},
 	},
 	{
+		"plans of several lines",
+		inPolicy("plans \"a\nb\" c {\n\tfree 1\n}"),
+		[]string{`Caddyfile:6: the plan "free" needs 2 values (a…, c), got 1`},
+	},
+	{
 		"plans row twice",
 		inPolicy("plans a {\n\tfree 1\n\tfree 2\n}"),
 		[]string{`Caddyfile:6: the plan "free" is repeated`},

@@ -37,6 +37,7 @@ func TestDecodeErrors(t *testing.T) {
 		{`{"policies":{"a":{},"a":{}}}`, `policies.a: stands twice`},
 		{`{"policies":{"a":{"shadow":true,"shadow":false}}}`, `policies.a.shadow: stands twice`},
 		{`{"policies":{"a":{"xyzzy":1}}}`, `policies.a.xyzzy: there is no such field; expected one of subject, per, plans, limits, headers, deny, usage, shadow, body_limit, oversize_cost`},
+		{`{"policies":{"a\nb\r":1}}`, `policies.a\nb\r: expected an object, got a number`},
 		{
 			`{"on_store_error":[],"policies":{"a":{"per":1,"limits":[{"nam":"x"}]}}}`,
 			"on_store_error: expected a text, got a list\npolicies.a.per: expected a list, got a number\n" +

@@ -14,9 +14,9 @@ type ConfigError struct {
 // is empty and left out.
 func (e *ConfigError) Error() string {
 	if e.Path == "" {
-		return e.Err.Error()
+		return OneLine(e.Err.Error())
 	}
-	return e.Path + ": " + e.Err.Error()
+	return OneLine(e.Path + ": " + e.Err.Error())
 }
 
 // Unwrap returns Err.

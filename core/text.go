@@ -10,6 +10,11 @@ func Clip(s string) string {
 	return s
 }
 
+// OneLine returns a message without line breaks, for a message is a line.
+func OneLine(message string) string { return lineBreaks.Replace(message) }
+
+var lineBreaks = strings.NewReplacer("\n", `\n`, "\r", `\r`)
+
 // ValidAttributeName reports whether an attribute of a subject can be named s:
 // up to 64 letters, digits, _ and -.
 func ValidAttributeName(s string) bool {
