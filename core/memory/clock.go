@@ -46,6 +46,15 @@ type seen struct {
 	// wall is up to when windows may have been dropped because they were over:
 	// new cells get no earlier one.
 	wall int64
+	// ahead is the most that the wall clock was ahead of the steady one, which began
+	// with it: from 0. Less may be a clock that is set back, and will be set right:
+	// that is no time passing.
+	ahead int64
+}
+
+// sighting is what a part knows that has seen nothing but now.
+func sighting(now core.Instant, wall int64) seen {
+	return seen{last: now, wall: wall, ahead: max(0, now.Wall-now.Steady)}
 }
 
 // resume returns the steady time at the first reading after a restart. Its
@@ -55,14 +64,20 @@ func (s *seen) resume(now core.Instant) int64 {
 	if *s == (seen{}) {
 		return now.Steady
 	}
-	return s.last.Steady + max(0, now.Steady-s.last.Wall)
+	return max(s.last.Steady, now.Steady-s.ahead)
+}
+
+// kept returns what to keep of last, so that ahead is kept by it.
+func (s *seen) kept() core.Instant {
+	return core.Instant{Wall: s.last.Steady + s.ahead, Steady: s.last.Steady}
 }
 
 // see notes that it has been now. It drops nothing on account of that.
-func (s *seen) see(now core.Instant) { s.join(seen{last: now}) }
+func (s *seen) see(now core.Instant) { s.join(sighting(now, s.wall)) }
 
 // join notes what another part has seen.
 func (s *seen) join(o seen) {
+	s.ahead = max(s.ahead, o.ahead)
 	if d := o.last.Steady - s.last.Steady; d > 0 || d == 0 && o.last.Wall > s.last.Wall {
 		s.last = o.last
 	}

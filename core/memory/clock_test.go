@@ -21,6 +21,7 @@ type life struct {
 	wall   int64 // what the machine's clock shows
 	most   int64 // the latest that the store has seen
 	err    int64 // by how much it was ahead when the store saw it last
+	worst  int64 // the most of those that processes ended with
 	begun  int64 // true time at which the process began
 	shown  int64 // what its clock showed then
 	limits []*core.Limit
@@ -44,7 +45,7 @@ func (l *life) start() {
 }
 
 // restart stops the process, or kills it, and starts another, after the wall clock
-// was set back by less than an hour or not at all.
+// was set: back by less than an hour, or ahead to what processes have seen before.
 func (l *life) restart() {
 	if rapid.Bool().Draw(l.T, "killed") {
 		(&keeper{store: l.store}).turn()
@@ -53,7 +54,8 @@ func (l *life) restart() {
 		l.Fatal(err)
 	}
 	l.pass(rapid.SampledFrom([]int64{0, second, minute}).Draw(l.T, "down"))
-	l.set(min(l.wall, l.true+l.err) - rapid.Int64Range(0, 59*minute).Draw(l.T, "back"))
+	l.worst = max(l.worst, l.err)
+	l.set(l.true + l.worst - rapid.Int64Range(0, 59*minute).Draw(l.T, "back"))
 	l.start()
 }
 
@@ -155,6 +157,36 @@ func TestClockSetBeforeAKill(t *testing.T) {
 		if now := 60*minute + second + d; ask(now, now) != (d > 55*second) {
 			t.Errorf("admitted, or not, %d s after the restart", d/second)
 		}
+	}
+}
+
+// A clock that is set back for one life, and right again for the next, shows no time
+// that has passed, whether the lives end in order or not.
+func TestClockSetBackForALife(t *testing.T) {
+	for name, end := range map[string]func(*Store){"killed": kill, "stopped": func(s *Store) { must(t, s.Close()) }} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			l := limitOf(1, core.Rolling, "rolling")
+			l.Length = 60 * minute
+			ask := func(who core.Scope, clock, passed int64) bool {
+				s := New(Options{Dir: dir})
+				op := &core.Take{Now: at(clock), Charges: charges(who, 1000, l)}
+				op.Now.Wall += passed
+				op.Now.Steady += passed
+				must(t, s.Take(context.Background(), op))
+				end(s)
+				return op.Admitted
+			}
+			if !ask(alice, 0, 0) || ask(alice, -120*minute, second) || !ask(bob, -120*minute, 30*second) {
+				t.Error("a full window admits, or an empty one does not")
+			}
+			if ask(alice, 0, 2*minute) {
+				t.Error("admitted after two minutes of an hour")
+			}
+			if ask(alice, 0, 59*minute) || !ask(alice, 0, 61*minute) {
+				t.Error("what has passed is not counted again once the clock is right")
+			}
+		})
 	}
 }
 

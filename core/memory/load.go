@@ -198,7 +198,7 @@ func (l *loader) cells(d *decoder) error {
 
 func (l *loader) clock(d *decoder) error {
 	s := l.store
-	s.saved = seen{core.Instant{Wall: d.int(), Steady: d.int()}, d.int()}
+	s.saved = sighting(core.Instant{Wall: d.int(), Steady: d.int()}, d.int())
 	s.epoch.Store(d.uint())
 	if l.version > 2 {
 		s.at.last = d.uint()

@@ -78,8 +78,9 @@ func (s *Store) encode(w *snapshotWriter, from origin) error {
 	}
 	all.join(s.encodeLedger(w))
 	s.encodeReceipts(w)
-	w.int(all.last.Wall)
-	w.int(all.last.Steady)
+	kept := all.kept()
+	w.int(kept.Wall)
+	w.int(kept.Steady)
 	w.int(all.wall)
 	w.uint(s.epoch.Load())
 	w.uint(s.newest())

@@ -106,7 +106,7 @@ func (sh *shard) see(now core.Instant) {
 			sh.seen.wall = first.Wall
 		}
 	}
-	sh.seen.join(seen{now, b.see(now)})
+	sh.seen.join(sighting(now, b.see(now)))
 }
 
 // past returns the time by which cells are dropped that are idle then.
