@@ -265,6 +265,14 @@ func TestAttackCostsOfSeveralValues(t *testing.T) {
 		{"x=1;n=70", nil, "70,1,1"},
 		{"n=+70", nil, "70,1,1"},
 		{"n=%0970%0a", nil, "70,1,1"},
+		{"n=70x", []string{"X-N: 80 tokens", "Cookie: n=90x"}, "70,80,90"},
+		{"n=0x46", []string{"X-N: 0b1010000", "Cookie: n=0x5a"}, "70,80,90"},
+		{"n=%EF%BC%97%EF%BC%90", []string{"X-N: 8e1x", "Cookie: n=%39%30"}, "70,80,90"},
+		{"n=70%00", []string{"X-N: 7.95e+1", `Cookie: n="\071\060"`}, "70,80,90"},
+		{"n[]=70", []string{"X-N: 80;q=1", "Cookie: x=1,n=90"}, "70,80,90"},
+		{"n=70;x", []string{"X-N: 8_0", "Cookie: n[]=90"}, "70,80,90"},
+		{"n=70%zz", nil, "70,1,1"},
+		{"n=seventy&n=$70", []string{"X-N: x80", "Cookie: n=n90"}, "1,1,1"},
 		{"n=x&n=-5&N=70", []string{"X-N: -80", "Cookie: N=90"}, "1,1,1"},
 	} {
 		key := fmt.Sprint("X-API-Key: ", i)

@@ -16,7 +16,6 @@ import (
 // client sent it, whatever was rewritten since.
 type source struct {
 	request *http.Request
-	query   url.Values
 	body    body
 }
 
@@ -61,13 +60,9 @@ func (s *source) Attribute(a *core.Ref) (string, bool) {
 	case core.RefHeader:
 		return header(s.request, a.Name)
 	case core.RefQuery:
-		return s.parameter(a.Name)
+		return core.Parameter(originalURL(s.request).RawQuery, a.Name)
 	case core.RefCookie:
-		c, err := s.request.Cookie(a.Name)
-		if err != nil {
-			return "", false
-		}
-		return c.Value, true
+		return core.Cookie(fieldValues(s.request.Header, "Cookie"), a.Name)
 	case core.RefOther:
 		return s.placeholder(a.Name)
 	default:
@@ -81,11 +76,13 @@ func (s *source) Attribute(a *core.Ref) (string, bool) {
 func (s *source) Several(a *core.Ref) bool {
 	switch a.Kind {
 	case core.RefHeader:
-		return len(fieldValues(s.request.Header, a.Name)) > 1 || s.removable(a.Name)
+		n := len(fieldValues(s.request.Header, a.Name))
+		return n > 1 || n == 1 && s.removable(a.Name)
 	case core.RefQuery:
 		return core.RepeatsParameter(originalURL(s.request).RawQuery, a.Name)
 	case core.RefCookie:
-		return core.RepeatsCookie(fieldValues(s.request.Header, "Cookie"), a.Name) || s.removable("Cookie")
+		lines := fieldValues(s.request.Header, "Cookie")
+		return len(lines) > 0 && s.removable("Cookie") || core.RepeatsCookie(lines, a.Name)
 	default:
 		return false
 	}
@@ -162,18 +159,6 @@ func fieldValues(h http.Header, name string) []string {
 		}
 	}
 	return nil
-}
-
-// parameter returns the first value of a query parameter.
-func (s *source) parameter(name string) (string, bool) {
-	if s.query == nil {
-		s.query = originalURL(s.request).Query()
-	}
-	values := s.query[name]
-	if len(values) == 0 {
-		return "", false
-	}
-	return values[0], true
 }
 
 // placeholder returns the value of any other of Caddy's placeholders.

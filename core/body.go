@@ -74,8 +74,13 @@ func (s *bodyScan) value(matched int) bool {
 	if !s.scalar() {
 		return false
 	}
-	if text, ok := scalarText(s.text[start:s.at]); ok {
-		s.find(parseCost(text))
+	switch token := s.text[start:s.at]; {
+	case token[0] != '"':
+		s.find(parseCost(string(token)))
+	default:
+		if text, ok := unquote(token); ok {
+			s.find(largestCost(text))
+		}
 	}
 	return true
 }
@@ -277,15 +282,6 @@ func isKey(quoted []byte, word string) bool {
 	}
 	key, ok := unquote(quoted)
 	return ok && key == word
-}
-
-// scalarText returns the text of a string or a number.
-func scalarText(token []byte) (text string, ok bool) {
-	if token[0] == '"' {
-		text, ok = unquote(token)
-		return strings.TrimSpace(text), ok
-	}
-	return string(token), true
 }
 
 // unquote returns what a quoted string says.

@@ -3,7 +3,6 @@ package core
 import (
 	"encoding/binary"
 	"encoding/json"
-	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -52,6 +51,12 @@ func TestDefinitionBodies(t *testing.T) {
 		{"a.b.n", `{"a":{"b":{"n":7}},"a":{"b":{"n":"x"}}}`, 7},
 		{"n", `{"n":"12"}`, 12},
 		{"n", `{"n":" 12 "}`, 12},
+		{"n", `{"n":"70x"}`, 70},
+		{"n", `{"n":"0x46"}`, 70},
+		{"n", `{"n":"\uff17\uff10\u0000"}`, 70},
+		{"n", `{"n":"7e-1"}`, 7},
+		{"n", `{"n":7e-1}`, 1},
+		{"n", `{"n":"seventy"}`, none},
 		{"n", `{"n":true}`, none},
 		{"n", `{"n":1e3}`, 1000},
 		{"n", `{"n":1e400}`, MaxAmount},
@@ -241,9 +246,13 @@ func (m *bodyModel) value(matched int) {
 		if v == '[' {
 			m.find(n, length)
 		}
-	case json.Number, string:
+	case json.Number:
 		if matched == len(m.path) {
-			m.find(parseCost(strings.TrimSpace(fmt.Sprint(v))))
+			m.find(parseCost(v.String()))
+		}
+	case string:
+		if matched == len(m.path) {
+			m.find(largestCost(v))
 		}
 	}
 }

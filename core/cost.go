@@ -1,11 +1,6 @@
 package core
 
-import (
-	"errors"
-	"math"
-	"strconv"
-	"strings"
-)
+import "errors"
 
 // A cost says what a request is charged by a limit.
 type cost struct {
@@ -27,24 +22,20 @@ func (c *cost) of(d *Decision) (int64, error) {
 		return c.ofBody(d)
 	}
 	v, _ := d.request.attribute(c.ref)
-	n, ok := parseCost(v)
 	switch c.ref.Kind {
 	case RefHeader, RefQuery, RefCookie:
-		if !ok || d.request.Source.Several(c.ref) {
-			return c.largest(d.request.Source.All(c.ref)), nil
+		if !digits(v) || d.request.Source.Several(c.ref) {
+			return c.largest(d.request.Source.All(c.ref)...), nil
 		}
 	}
-	if !ok {
-		return c.min, nil
-	}
-	return max(n, c.min), nil
+	return c.largest(v), nil
 }
 
 // largest returns the cost where nobody knows which of the values the origin takes.
-func (c *cost) largest(values []string) int64 {
+func (c *cost) largest(values ...string) int64 {
 	cost := c.min
 	for _, v := range values {
-		if n, ok := parseCost(v); ok {
+		if n, ok := largestCost(v); ok {
 			cost = max(cost, n)
 		}
 	}
@@ -70,21 +61,4 @@ func (c *cost) ofBody(d *Decision) (int64, error) {
 		}
 	}
 	return cost, nil
-}
-
-// parseCost reads a number from 0, as many decoders do also with white space around
-// it, and rounds it up to a whole one; ok is false where the text is none.
-func parseCost(s string) (n int64, ok bool) {
-	s = strings.TrimSpace(s)
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-		return min(n, MaxAmount), n >= 0
-	}
-	f, err := strconv.ParseFloat(s, 64)
-	switch {
-	case err != nil && !errors.Is(err, strconv.ErrRange), math.IsNaN(f), f < 0:
-		return 0, false
-	case f >= float64(MaxAmount):
-		return MaxAmount, true
-	}
-	return int64(math.Ceil(f)), true
 }

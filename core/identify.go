@@ -6,70 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/netip"
-	"slices"
-	"strings"
 )
-
-// A subjectRule says how a request's subject is found.
-type subjectRule struct {
-	sources          []credentialSource
-	missing, unknown fallback
-}
-
-// A credentialSource is one place where a credential may be.
-type credentialSource struct {
-	ref    Ref
-	bearer bool // after the authorization scheme Bearer (RFC 6750, section 2.1)
-}
-
-type fallbackKind uint8
-
-const (
-	denyFallback fallbackKind = iota
-	countByIP
-	countTogether
-	countByKey
-)
-
-// A fallback is what becomes of a request without a known credential.
-type fallback struct {
-	kind fallbackKind
-	plan string
-}
-
-// credential returns the first credential that the request carries. What stands
-// there several times, or is too long, is none, and the search ends: the origin
-// might take another one than is counted.
-func (s *subjectRule) credential(r *Request) (credential string, from *Ref) {
-	for i := range s.sources {
-		source := &s.sources[i]
-		v, ok := r.attribute(&source.ref)
-		if ok && (len(v) > maxCredential || r.Source.Several(&source.ref)) {
-			return "", nil
-		}
-		if ok && source.bearer {
-			v, ok = bearerToken(v)
-		}
-		if ok && v != "" {
-			return v, &source.ref
-		}
-	}
-	return "", nil
-}
-
-// secret reports whether what the rule finds may be a credential.
-func (s *subjectRule) secret() bool {
-	return s != nil && slices.ContainsFunc(s.sources, func(c credentialSource) bool { return c.ref.Secret() })
-}
-
-// bearerToken takes the token out of an Authorization header's value.
-func bearerToken(v string) (string, bool) {
-	const scheme = "bearer "
-	if len(v) < len(scheme) || !strings.EqualFold(v[:len(scheme)], scheme) {
-		return "", false
-	}
-	return strings.Trim(v[len(scheme):], " "), true
-}
 
 var clientIPRef = Ref{Kind: RefClientIP, Text: "client_ip"}
 
@@ -81,18 +18,18 @@ func (e *Engine) identify(ctx context.Context, d *Decision) bool {
 		d.Subject = &d.anonymous
 		return true
 	}
-	credential, from := p.subject.credential(d.request)
-	if credential == "" {
+	found := p.subject.credential(d.request)
+	if found.text == "" {
 		return e.fallback(ctx, d, &p.subject.missing, "", MissingCredential)
 	}
 	if e.directory == nil {
-		e.ownSubject(d, credential, from)
+		e.ownSubject(d, found.text, found.from)
 		return e.hasPlan(ctx, d)
 	}
-	subject, err := e.directory.Lookup(ctx, credential)
+	subject, known, err := e.lookup(ctx, &found)
 	switch {
 	case errors.Is(err, ErrUnknownCredential):
-		return e.fallback(ctx, d, &p.subject.unknown, credential, UnknownCredential)
+		return e.fallback(ctx, d, &p.subject.unknown, found.text, UnknownCredential)
 	case err != nil:
 		d.Outcome, d.Err = DirectoryFailed, err
 		return false
@@ -100,9 +37,21 @@ func (e *Engine) identify(ctx context.Context, d *Decision) bool {
 	d.Subject = subject
 	d.Owner = e.hasher.sumString(domainSubject, subject.ID)
 	if p.perKey {
-		d.Key = e.hasher.sumString(domainKey, credential)
+		d.Key = e.hasher.sumString(domainKey, known)
 	}
 	return e.hasPlan(ctx, d)
+}
+
+// lookup asks the directory whose the credential is, and returns the spelling that it
+// knows: the one that an origin reads which decodes cookies or, if it does not know
+// that, the one that came.
+func (e *Engine) lookup(ctx context.Context, found *credential) (s *Subject, known string, err error) {
+	s, err = e.directory.Lookup(ctx, found.text)
+	if found.encoded != "" && errors.Is(err, ErrUnknownCredential) {
+		s, err = e.directory.Lookup(ctx, found.encoded)
+		return s, found.encoded, err
+	}
+	return s, found.text, err
 }
 
 // hasPlan reports whether d's subject has a row of plans: that of its record,

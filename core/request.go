@@ -41,10 +41,12 @@ func (r *Request) times(cost int64) int64 {
 
 // A Source yields the facts of a request that policies name.
 type Source interface {
-	// Attribute returns the named fact; ok is false where the request has none.
+	// Attribute returns the named fact; ok is false where the request has none. A
+	// cookie is as it came, without quotes.
 	Attribute(a *Ref) (value string, ok bool)
-	// Several reports whether the request has several values of the attribute:
-	// then nobody knows which of them the origin takes.
+	// Several reports whether nobody knows what the origin takes for the attribute:
+	// the request has several values of it, or one that origins read in several ways,
+	// or some do not find. There may be one where Attribute finds none.
 	Several(a *Ref) bool
 	// All returns what whoever gets the request may take for the value of a header,
 	// a query parameter or a cookie, in no order.

@@ -94,11 +94,12 @@ func (l *Limit) costOf(r *Request, m *matches) *cost {
 	return l.cost
 }
 
-// preflight reports whether r is a CORS preflight, which carries no credential.
+// preflight reports whether r is a CORS preflight, which carries no credential. One
+// whose header the origin may not get is none.
 func preflight(r *Request) bool {
 	if r.Method != "OPTIONS" {
 		return false
 	}
 	_, ok := r.Source.Attribute(&preflightRef)
-	return ok
+	return ok && !r.Source.Several(&preflightRef)
 }

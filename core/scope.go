@@ -50,10 +50,24 @@ func (s *scopeRule) scope(h Hasher, r *Request, d *Decision) Scope {
 }
 
 // appendScopeValue appends one attribute's value, length first, so that
-// different lists of values never look alike. A missing value is an empty one.
-// Client addresses are binary, IPv6 by /64.
+// different lists of values never look alike. A missing value is an empty one, and so
+// is a parameter or cookie of which nobody knows what the origin takes for it. White
+// space around a value and a cookie's escapes make no other one. Client addresses are
+// binary, IPv6 by /64.
 func appendScopeValue(b []byte, ref *Ref, r *Request) []byte {
 	v, _ := r.attribute(ref)
+	switch ref.Kind {
+	case RefQuery, RefCookie:
+		if r.Source.Several(ref) {
+			v = ""
+		}
+		if ref.Kind == RefCookie {
+			v = CookieDecoded(v)
+		}
+		v = trimmed(v)
+	case RefHeader:
+		v = trimmed(v)
+	}
 	if ref.address() {
 		return appendAddress(b, v)
 	}

@@ -39,7 +39,12 @@ func IsToken(s string) bool {
 
 // hasControls reports whether s has control characters, a CR or LF among them.
 func hasControls(s string) bool {
-	return strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] == 0x7f {
+			return true
+		}
+	}
+	return false
 }
 
 func alphanumeric(c byte) bool {

@@ -2,7 +2,6 @@ package envoyrls
 
 import (
 	"net"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -15,7 +14,6 @@ import (
 // first counts.
 type source struct {
 	entries []*limit.RateLimitDescriptor_Entry
-	query   url.Values // of the path, once somebody has asked
 }
 
 // entry returns the value of the first entry with one of the keys; earlier keys
@@ -70,12 +68,9 @@ func (s *source) Several(a *core.Ref) bool {
 		v, _ := s.header(a.Name)
 		return strings.Contains(v, ",")
 	case core.RefQuery:
-		raw, _ := s.entry("path", ":path")
-		_, query, _ := strings.Cut(raw, "?")
-		return core.RepeatsParameter(query, a.Name)
+		return core.RepeatsParameter(s.query(), a.Name)
 	case core.RefCookie:
-		line, _ := s.field("cookie")
-		return core.RepeatsCookie(strings.Split(line, ","), a.Name)
+		return core.RepeatsCookie(s.cookies(), a.Name) || s.doubtful("cookie."+a.Name)
 	default:
 		return false
 	}
@@ -89,13 +84,10 @@ func (s *source) All(a *core.Ref) []string {
 		return core.ListOf([]string{v})
 	case core.RefQuery:
 		v, _ := s.entry("query." + a.Name)
-		raw, _ := s.entry("path", ":path")
-		_, query, _ := strings.Cut(raw, "?")
-		return append(core.Parameters(query, a.Name), v)
+		return append(core.Parameters(s.query(), a.Name), v)
 	case core.RefCookie:
 		v, _ := s.entry("cookie." + a.Name)
-		line, _ := s.field("cookie")
-		return append(core.Cookies(strings.Split(line, ","), a.Name), v)
+		return append(core.Cookies(s.cookies(), a.Name), v, core.CookieDecoded(v))
 	default:
 		return nil
 	}
@@ -155,17 +147,14 @@ func (s *source) parameter(name string) (string, bool) {
 	if v, ok := s.entry("query." + name); ok {
 		return v, true
 	}
-	if s.query == nil {
-		raw, _ := s.entry("path", ":path")
-		_, query, _ := strings.Cut(raw, "?")
-		query, _, _ = strings.Cut(query, "#")
-		s.query, _ = url.ParseQuery(query)
-	}
-	values := s.query[name]
-	if len(values) == 0 {
-		return "", false
-	}
-	return values[0], true
+	return core.Parameter(s.query(), name)
+}
+
+// query returns the path's query.
+func (s *source) query() string {
+	raw, _ := s.entry("path", ":path")
+	_, query, _ := strings.Cut(raw, "?")
+	return query
 }
 
 // cookie returns a cookie: an entry of its own, or the first of its name in the
@@ -174,16 +163,22 @@ func (s *source) cookie(name string) (string, bool) {
 	if v, ok := s.entry("cookie." + name); ok {
 		return v, true
 	}
+	return core.Cookie(s.cookies(), name)
+}
+
+// cookies returns the Cookie header: Envoy makes one of several.
+func (s *source) cookies() []string {
 	line, ok := s.field("cookie")
 	if !ok {
-		return "", false
+		return nil
 	}
-	r := http.Request{Header: http.Header{"Cookie": {line}}}
-	c, err := r.Cookie(name)
-	if err != nil {
-		return "", false
-	}
-	return c.Value, true
+	return []string{line}
+}
+
+// doubtful reports whether origins read the entry's cookie in several ways.
+func (s *source) doubtful(key string) bool {
+	v, ok := s.entry(key)
+	return ok && core.RepeatsCookie([]string{"v=" + v}, "v")
 }
 
 // Interface guards

@@ -1,0 +1,125 @@
+package core
+
+import (
+	"encoding/base64"
+	"slices"
+	"strings"
+)
+
+// A subjectRule says how a request's subject is found.
+type subjectRule struct {
+	sources          []credentialSource
+	missing, unknown fallback
+}
+
+// A credentialSource is one place where a credential may be.
+type credentialSource struct {
+	ref    Ref
+	bearer bool // after the authorization scheme Bearer (RFC 6750, section 2.1)
+}
+
+type fallbackKind uint8
+
+const (
+	denyFallback fallbackKind = iota
+	countByIP
+	countTogether
+	countByKey
+)
+
+// A fallback is what becomes of a request without a known credential.
+type fallback struct {
+	kind fallbackKind
+	plan string
+}
+
+// A credential is what a request carries of one.
+type credential struct {
+	text    string
+	encoded string // as it came, where that is not text
+	from    *Ref
+}
+
+// credential returns the first credential that the request carries. What stands
+// there several times, is too long, or is written so that origins read it in several
+// ways or not at all, is none, and the search ends: the origin might take another one
+// than is counted.
+func (s *subjectRule) credential(r *Request) credential {
+	for i := range s.sources {
+		source := &s.sources[i]
+		v, ok := r.attribute(&source.ref)
+		if len(v) > maxCredential || r.Source.Several(&source.ref) {
+			return credential{}
+		}
+		if !ok {
+			continue
+		}
+		c, clear := source.read(v)
+		if !clear || c.text != "" {
+			return c
+		}
+	}
+	return credential{}
+}
+
+// read takes the credential out of the source's value. clear is false where origins
+// read it in several ways.
+func (s *credentialSource) read(v string) (c credential, clear bool) {
+	if s.bearer {
+		if v, clear = bearerToken(v); !clear {
+			return credential{}, false
+		}
+	}
+	c = credential{text: v, from: &s.ref}
+	switch s.ref.Kind {
+	case RefCookie:
+		if decoded := CookieDecoded(v); decoded != v {
+			c.text, c.encoded = decoded, v
+		}
+	case RefHeader, RefQuery:
+	default:
+		return c, true
+	}
+	if c.text = trimmed(c.text); hasControls(c.text) {
+		return credential{}, false
+	}
+	return c, true
+}
+
+// bearerToken takes the token out of an Authorization header's value. Basic
+// credentials (RFC 7617) are none. Of anything else that is no token behind the word
+// Bearer and white space, some origins take a part for one: clear is false.
+func bearerToken(v string) (token string, clear bool) {
+	const scheme = "bearer"
+	v = trimmed(v)
+	switch {
+	case len(v) > len(scheme) && strings.EqualFold(v[:len(scheme)], scheme):
+		token = strings.TrimLeft(v[len(scheme):], " \t")
+		return token, token != v[len(scheme):] && isVisible(token)
+	case v == "" || strings.EqualFold(v, scheme):
+		return "", true
+	}
+	return "", isBasic(v)
+}
+
+// isVisible reports whether s holds visible ASCII characters only.
+func isVisible(s string) bool {
+	for i := range len(s) {
+		if !visible(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// isBasic reports whether an Authorization header's value is a name and a password.
+func isBasic(v string) bool {
+	scheme, text, _ := strings.Cut(v, " ")
+	decoded, err := base64.StdEncoding.DecodeString(strings.TrimLeft(text, " "))
+	return err == nil && strings.EqualFold(scheme, "Basic") && slices.Contains(decoded, ':')
+}
+
+// secret reports whether what the rule finds may be a credential.
+func (s *subjectRule) secret() bool {
+	return s != nil && slices.ContainsFunc(s.sources, func(c credentialSource) bool { return c.ref.Secret() })
+}

@@ -1,0 +1,106 @@
+package core
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestAllValues: whichever value of several an origin may take is among all.
+func TestAllValues(t *testing.T) {
+	for _, tc := range []struct {
+		what      string
+		got, want []string
+	}{
+		{"a parameter once", Parameters("x=1&n=2", "n"), []string{"2"}},
+		{"twice", Parameters("n=2&n=30", "n"), []string{"2", "30"}},
+		{"with an encoded name", Parameters("%6e=2", "n"), []string{"2"}},
+		{"with a space", Parameters("n=+2", "n"), []string{" 2"}},
+		{"parted by a semicolon", Parameters("x=1;n=30", "n"), []string{"30"}},
+		{"which may be the value's", Parameters("n=2;n=30", "n"), []string{"2;n=30", "2", "30"}},
+		{"wrongly encoded", Parameters("n=2%zz", "n"), []string{"2%zz"}},
+		{"none", Parameters("N=1&nn=2", "n"), nil},
+		{"a list", Parameters("n[]=2&n%5B1%5D=30", "n"), []string{"2", "30"}},
+		{"with a wide name", Parameters("%20n=2&n%00=30", "n"), []string{"2", "30"}},
+		{"encoded cookies", Cookies([]string{`n=%37%30`}, "n"), []string{"%37%30", "70"}},
+		{"with backslashes", Cookies([]string{`n="\067\"0"`}, "n"), []string{`7"0`}},
+		{"parted otherwise", Cookies([]string{`x=1,n=2; y=1 n=30`, "n[]=4"}, "n"), []string{"2", "30", "4"}},
+		{"cookies", Cookies([]string{`a=1; n=2; n="30"`, " n = 4"}, "n"), []string{"2", "30", "4"}},
+		{"a header's list", ListOf([]string{"1, 2", "3"}), []string{"1", " 2", "3"}},
+	} {
+		for _, v := range tc.want {
+			if !slices.Contains(tc.got, v) {
+				t.Errorf("%s: %q lacks %q", tc.what, tc.got, v)
+			}
+		}
+		if tc.want == nil && len(tc.got) > 0 {
+			t.Errorf("%s: %q", tc.what, tc.got)
+		}
+	}
+}
+
+func TestRepeats(t *testing.T) {
+	for query, want := range map[string]bool{
+		"": false, "key=a": false, "key=a&other=b": false, "key": false, "key=key&x=key": false, "keys=a&key=b": false,
+		"key=a&key=b": true, "key=a&x=1&k%65y=b": true, "key=a;key=b": true, "key=a;&key=b": true, "key&key=a": true, "key=%zz&key=a": true,
+		"key=a%zz": true, "key=%": true, "key=a;": true, ";key=a": true, "x;key=a": true, "key;x=a": true, "x;y&key=a": false, "x=%zz&key=a": false,
+		"key=a#": true, "#key=a": true, "x#&key=a": true, "key[]=a": true, "key%5b=a": true, "key.x=a": false, "+key=a": true, "key%00=a": true,
+		strings.Repeat("a&", 999) + "key=a": false, strings.Repeat("a&", 1000) + "key=a": true, "key=a" + strings.Repeat("&", 1001): true,
+		strings.Repeat("a&", 2000): false,
+	} {
+		if got := RepeatsParameter(query, "key"); got != want {
+			t.Errorf("%q: %v", query, got)
+		}
+	}
+	for _, tc := range []struct {
+		lines []string
+		want  bool
+	}{
+		{nil, false},
+		{[]string{"key=a; other=key"}, false},
+		{[]string{"other=a", "key=b"}, false},
+		{[]string{"key=a; key=b"}, true},
+		{[]string{"key=a", "key=b"}, true},
+		{[]string{`key="a;key=b"`}, true},
+		{[]string{`x="a; key=b"`}, true},
+		{[]string{`x="a; y=b"; key=b`}, true},
+		{[]string{`x="a; y=b`, "key=b"}, false},
+		{[]string{`x="a"; key="b"; y=c"`}, false},
+		{[]string{"x=1 2, 3; key=b; y=\xff"}, false},
+		{[]string{"x=1, key=b"}, true},
+		{[]string{"x=1 key=b"}, true},
+		{[]string{"x=mykey=b; keys=c; key2=d; =key"}, false},
+		{[]string{`key="b`}, true},
+		{[]string{`key=b\`}, true},
+		{[]string{"key=b c"}, true},
+		{[]string{"key=b,c"}, true},
+		{[]string{"key=\x80"}, true},
+		{[]string{"key[]=b"}, true},
+		{[]string{"key[0"}, false},
+		{[]string{"k%65y=b"}, true},
+		{[]string{"\xa0key=b"}, true},
+		{[]string{"key\x85=b"}, true},
+		{[]string{" key = b ; x=y"}, false},
+		{[]string{"key", "x=key"}, false},
+		{[]string{"key; key=b"}, true},
+		{[]string{strings.Repeat(";", 999) + "key=b"}, false},
+		{[]string{strings.Repeat(";", 1000) + "key=b"}, true},
+		{[]string{"key=b" + strings.Repeat(";", 1000)}, true},
+	} {
+		if got := RepeatsCookie(tc.lines, "key"); got != tc.want {
+			t.Errorf("%q: %v", tc.lines, got)
+		}
+	}
+}
+
+// TestNamesOfPHP: PHP writes a _ for what cannot stand in the name of a variable.
+func TestNamesOfPHP(t *testing.T) {
+	for _, name := range []string{"api.key", "api+key", "api%20key", "api%5Bkey", "api_key%00"} {
+		if !RepeatsParameter(name+"=a", "api_key") || RepeatsParameter(name+"=a", "api-key") {
+			t.Errorf("the parameter %s", name)
+		}
+	}
+	if !RepeatsCookie([]string{"api.key=a"}, "api_key") || RepeatsCookie([]string{"api.key=a"}, "api-key") {
+		t.Error("the cookie api.key")
+	}
+}
