@@ -146,7 +146,7 @@ func (a *App) complete(ctx context.Context, engine *core.Engine, pg *page, d *co
 	}
 	if err := engine.Complete(ctx, a.state.clock.Now(), d); err != nil {
 		pg.tally.storeErrors.Inc()
-		a.logger.Error("reading limits for an answer", zap.String("policy", d.Policy.Name), zap.Error(err))
+		a.frequent.Error("reading limits for an answer", zap.String("policy", d.Policy.Name), zap.Error(err))
 	}
 }
 

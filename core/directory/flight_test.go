@@ -1,10 +1,15 @@
 package directory
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 type counted struct{ calls int }
@@ -32,6 +37,50 @@ func TestALateFlightAsksNobody(t *testing.T) {
 	if transport.calls != 1 {
 		t.Errorf("%d calls", transport.calls)
 	}
+}
+
+// A slow is a service that never answers.
+type slow struct{}
+
+func (slow) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// Questions about made-up credentials outlive those who sent them, but no more than are
+// stated: above that they fail at once, until others have timed out.
+func TestAttackFlightsThatOutliveTheirClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, err := NewHTTP(HTTPConfig{URL: "http://accounts.example/", MaxConnections: 4}, HTTPOptions{Transport: slow{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = d.Close() }()
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		begun := time.Now()
+		for round := range 2 {
+			for i := range strangersOf(4) + maxWaiting {
+				if _, err := d.Lookup(gone, fmt.Sprint("made-up-", round, "-", i)); !errors.Is(err, context.Canceled) {
+					t.Fatalf("the %dth: %v", i, err)
+				}
+			}
+			synctest.Wait()
+			if n := d.waiting.Load(); n != maxWaiting {
+				t.Errorf("%d wait, want %d", n, maxWaiting)
+			}
+			if _, err := d.Lookup(t.Context(), "one more"); !errors.Is(err, errBusy) {
+				t.Errorf("one more: %v", err)
+			}
+			if took := time.Since(begun); took != time.Duration(round)*3*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			time.Sleep(3 * time.Second)
+			if n := d.waiting.Load(); n != 0 {
+				t.Errorf("%d wait after their timeout", n)
+			}
+		}
+	})
 }
 
 // The rings of the caches are as bounded as their maps.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -25,7 +26,13 @@ const (
 	// retryAfter is how long a stale subject is used before the service is
 	// asked again.
 	retryAfter = time.Second
+	// maxWaiting is how many questions about credentials that are not known wait for
+	// their place: they go on when whoever asked has gone, until their timeout. One
+	// takes some 4 KB, and the credential.
+	maxWaiting = 4096
 )
+
+var errBusy = fmt.Errorf("directory: %d other questions wait already", maxWaiting)
 
 // HTTPOptions are what an HTTP directory tells, and stands on.
 type HTTPOptions struct {
@@ -46,6 +53,7 @@ type HTTP struct {
 	known, unknown *cache
 	flights        singleflight.Group
 	strangers      chan struct{} // has one for each question about a credential that is not known
+	waiting        atomic.Int64  // for a place among the strangers
 
 	mu      sync.Mutex // guards closed, and running against Close
 	closed  bool
@@ -220,18 +228,35 @@ func (d *HTTP) ask(key core.Scope, credential string) (*entry, error) {
 	return e, nil
 }
 
+// takePlace waits for a place among the strangers, unless too many do.
+func (d *HTTP) takePlace(ctx context.Context) error {
+	select {
+	case d.strangers <- struct{}{}:
+		return nil
+	default:
+	}
+	defer d.waiting.Add(-1)
+	if d.waiting.Add(1) > maxWaiting {
+		return errBusy
+	}
+	select {
+	case d.strangers <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("directory: waiting for other questions: %w", ctx.Err())
+	}
+}
+
 // request sends one request. A subject that is nil and no error say that the
 // credential is unknown. One about a stranger may have to wait for others.
 func (d *HTTP) request(credential string, stranger bool) (*core.Subject, error) {
 	ctx, cancel := context.WithTimeout(d.ctx, time.Duration(d.config.Timeout))
 	defer cancel()
 	if stranger {
-		select {
-		case d.strangers <- struct{}{}:
-			defer func() { <-d.strangers }()
-		case <-ctx.Done():
-			return nil, fmt.Errorf("directory: waiting for other questions: %w", ctx.Err())
+		if err := d.takePlace(ctx); err != nil {
+			return nil, err
 		}
+		defer func() { <-d.strangers }()
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.config.URL, nil)
 	if err != nil {
