@@ -6,7 +6,7 @@
 #
 # FUZZJOBS targets run at once, each on one thread: by default three for each
 # processor, so that CI's 30 s for each of N targets take N/6 × 30 s on two
-# processors (27 targets: two and a half minutes) and not N × 30 s. FUZZ is a regular
+# processors (28 targets: two and a half minutes) and not N × 30 s. FUZZ is a regular
 # expression of the targets to run.
 #
 # Inputs that a crash was found with are written to testdata/fuzz; other
