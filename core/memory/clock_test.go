@@ -21,7 +21,6 @@ type life struct {
 	wall   int64 // what the machine's clock shows
 	most   int64 // the latest that the store has seen
 	err    int64 // by how much it was ahead when the store saw it last
-	worst  int64 // the most of those that processes ended with
 	begun  int64 // true time at which the process began
 	shown  int64 // what its clock showed then
 	limits []*core.Limit
@@ -45,7 +44,7 @@ func (l *life) start() {
 }
 
 // restart stops the process, or kills it, and starts another, after the wall clock
-// was set: back by less than an hour, or ahead to what processes have seen before.
+// was set back by less than an hour or not at all.
 func (l *life) restart() {
 	if rapid.Bool().Draw(l.T, "killed") {
 		(&keeper{store: l.store}).turn()
@@ -54,8 +53,7 @@ func (l *life) restart() {
 		l.Fatal(err)
 	}
 	l.pass(rapid.SampledFrom([]int64{0, second, minute}).Draw(l.T, "down"))
-	l.worst = max(l.worst, l.err)
-	l.set(l.true + l.worst - rapid.Int64Range(0, 59*minute).Draw(l.T, "back"))
+	l.set(min(l.wall, l.true+l.err) - rapid.Int64Range(0, 59*minute).Draw(l.T, "back"))
 	l.start()
 }
 
