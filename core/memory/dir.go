@@ -34,14 +34,18 @@ func Kept(dir string) (path string, err error) {
 	return segmentPath(dir, all[0]), nil
 }
 
-// openFile opens a file to read, and returns its size.
+// openFile opens a file to read, and returns its size. What is no regular file is
+// not opened, for opening a pipe may take for ever.
 func openFile(path string) (f *os.File, size int64, err error) {
-	if f, err = os.Open(path); err != nil {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file (%s)", path, info.Mode())
+	}
+	if err != nil {
 		return nil, 0, err
 	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, 0, errors.Join(err, f.Close())
+	if f, err = os.Open(path); err != nil {
+		return nil, 0, err
 	}
 	return f, info.Size(), nil
 }

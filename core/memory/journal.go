@@ -316,7 +316,9 @@ func (j *journal) sync() error {
 func (j *journal) retry() {
 	j.writing.Lock()
 	defer j.writing.Unlock()
-	_ = j.flush(j.newest()) // whether it worked is noted
+	if !j.lost() {
+		_ = j.flush(j.newest()) // whether it worked is noted
+	}
 }
 
 // close closes the files: what is not written is lost.

@@ -67,7 +67,7 @@ func (l *loader) snapshot(in io.Reader, size int64) error {
 
 // section takes up what one section says.
 func (l *loader) section(kind byte, d *decoder) error {
-	if kind == sectionCells && l.version > 2 && l.shards == len(l.store.shards) && l.part < partLedger {
+	if kind == sectionCells && l.shards == len(l.store.shards) && l.part < partLedger {
 		return l.cells(d)
 	}
 	one := l.reader(kind)
@@ -200,10 +200,8 @@ func (l *loader) clock(d *decoder) error {
 	s := l.store
 	s.saved = sighting(core.Instant{Wall: d.int(), Steady: d.int()}, d.int())
 	s.epoch.Store(d.uint())
-	if l.version > 2 {
-		s.at.last = d.uint()
-		l.parts.newest = max(l.parts.newest, s.at.last)
-	}
+	s.at.last = d.uint()
+	l.parts.newest = max(l.parts.newest, s.at.last)
 	if w := s.saved; outside(w.last) || outside(core.Instant{Wall: w.wall}) {
 		return errClock
 	}
@@ -219,10 +217,6 @@ func outside(now core.Instant) bool {
 }
 
 func (l *loader) limit(d *decoder) error {
-	if l.version <= 2 {
-		l.store.limits.add(limitIdentity{ID: d.word(), Policy: d.string(), Name: d.string(), Kind: core.Kind(d.uint())})
-		return nil
-	}
 	number, identity := d.identity()
 	if d.err == nil && number != uint64(len(l.numbers)) {
 		return fmt.Errorf("limit %d comes after %d others", number, len(l.numbers))
@@ -234,12 +228,9 @@ func (l *loader) limit(d *decoder) error {
 	return nil
 }
 
-// key reads a cell's key. numbers are the limits' IDs; in format 2 those stand
-// for themselves.
+// key reads a cell's key. numbers are the limits' IDs.
 func (l *loader) key(d *decoder, numbers []uint64) (key cellKey, identity limitIdentity, err error) {
-	if l.version <= 2 {
-		key.limit = d.word()
-	} else if n := d.uint(); n < uint64(len(numbers)) {
+	if n := d.uint(); n < uint64(len(numbers)) {
 		key.limit = numbers[n]
 	} else if d.err == nil {
 		return key, identity, errNumber
@@ -271,39 +262,22 @@ func (l *loader) cell(d *decoder, numbers []uint64, part int) error {
 	return nil
 }
 
-// known makes sure that a limit has a number: format 2 does not describe those
-// without cells.
-func (l *loader) known(key cellKey) {
-	if _, _, ok := l.store.limits.get(key.limit); !ok {
-		l.store.limits.add(limitIdentity{ID: key.limit})
-	}
-}
-
 func (l *loader) reset(d *decoder) error {
 	key, _, err := l.key(d, l.numbers)
 	if err != nil {
 		return err
 	}
-	l.known(key)
 	l.store.shards[l.store.shardOf(key.scope)].emptied(key, d.uint())
 	return nil
 }
 
 func (l *loader) lease(d *decoder) error {
-	one := &lease{}
-	if l.version > 2 {
-		one.order = d.uint()
-	} else {
-		one.order = l.store.ledger.order + 1
-		l.store.ledger.order++
-	}
-	one.name = d.string()
+	one := &lease{order: d.uint(), name: d.string()}
 	one.book = l.store.ledger.book(d.string())
 	var err error
 	if one.key, _, err = l.key(d, l.numbers); err != nil {
 		return err
 	}
-	l.known(one.key)
 	one.owner, one.expiry, one.ttl = d.scope(), d.int(), d.int()
 	if d.err != nil {
 		return d.err
@@ -358,7 +332,6 @@ func (l *loader) reservation(d *decoder) (one reservation, err error) {
 	if one.key, _, err = l.key(d, l.numbers); err != nil {
 		return one, err
 	}
-	l.known(one.key)
 	return d.reservation(one.key)
 }
 

@@ -264,6 +264,7 @@ func (p *player) receipt(kind byte, d *decoder) error {
 		}
 		if plays {
 			r.add(p.now.Steady, id, one)
+			p.epoch = max(p.epoch, one.entry.Slot)
 		}
 	case noteDealt:
 		if _, ok := r.settled.get(id); plays && d.err == nil && ok {

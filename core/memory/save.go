@@ -39,7 +39,8 @@ func (s *Store) save(from origin, ready func() error) error {
 // write writes the snapshot to a file, waits until it is on disk, and returns
 // its size.
 func (s *Store) write(path string, from origin) (size int64, err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	_ = os.Remove(path) // what a process left that ended meanwhile may not be ours to write
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
 	if err != nil {
 		return 0, err
 	}

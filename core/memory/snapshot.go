@@ -15,8 +15,8 @@ import (
 // appendix B.4).
 const (
 	snapshotMagic   = "WEIRSNAP"
-	snapshotVersion = 4
-	oldestSnapshot  = 2
+	snapshotVersion = 5
+	oldestSnapshot  = 4 // its rolling cells have no parts
 	headerSize      = len(snapshotMagic) + 8
 	frameSize       = 5
 	// sectionSize is the length of a payload at which another section begins.

@@ -210,6 +210,25 @@ func TestResetOutlivesTheProcess(t *testing.T) {
 	}
 }
 
+// A reservation's epoch is known again with it, though of the reset that began the
+// epoch nothing may be kept: or another reset would begin the same.
+func TestEpochOfAReservationIsKnown(t *testing.T) {
+	dir := t.TempDir()
+	budget := snapshotLimits()[6]
+	s := New(Options{Dir: dir})
+	must(t, s.Open())
+	s.epoch.Store(7)
+	op := take(t, s, 0, 1, alice, charges(alice, 5, budget))
+	settle(t, s, 0, core.Settle{ID: op.ID, Owner: alice, Charges: op.Charges, End: true})
+	kill(s)
+	s = New(Options{Dir: dir})
+	must(t, s.Open())
+	defer s.Close()
+	if n := s.epoch.Load(); n != 7 {
+		t.Errorf("epoch %d, want 7", n)
+	}
+}
+
 // A wall clock that was ahead for a moment ends no window that is live, however
 // often the process is restarted, and moves none that begins later.
 func TestSaveAfterClockAhead(t *testing.T) {
@@ -267,6 +286,15 @@ func TestOlderSnapshot(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "unreleased") || !strings.Contains(err.Error(), path) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// TestSnapshotOverWhatIsLeft: a snapshot that was begun may be no file of ours.
+func TestSnapshotOverWhatIsLeft(t *testing.T) {
+	dir := t.TempDir()
+	s := New(Options{Dir: dir})
+	takeAt(t, s, 0, 1, charges(alice, 1, limitOf(1, core.Rolling, "l")))
+	must(t, os.Mkdir(filepath.Join(dir, SnapshotName+".new"), 0))
+	must(t, s.Close())
 }
 
 // header returns a snapshot's header.

@@ -16,7 +16,7 @@ import (
 
 // load locks the state directory, reads what is in it, and begins the journal.
 // It requires that mu is held and that nobody uses the store. After a failure
-// the store is empty, and nothing of what was in the directory has changed.
+// the store is empty, and nothing of what the directory's files tell is lost.
 func (s *Store) load() error {
 	if s.dir == "" {
 		return s.sign()
