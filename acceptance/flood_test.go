@@ -125,9 +125,10 @@ func floodOnce(t *testing.T, overflow string) float64 {
 
 const (
 	// floodStolen is the share of the processors that a host may take in a spell
-	// that tells how long requests take; floodEnough is how many requests of such
-	// spells tell it.
-	floodStolen = 0.01
+	// that tells how long requests take: once 10 ms or so, which the few requests
+	// that are under way then notice, and not one in a hundred. floodEnough is how
+	// many requests of such spells tell it.
+	floodStolen = 0.003
 	floodEnough = 1000
 )
 
