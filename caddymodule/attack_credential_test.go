@@ -68,6 +68,15 @@ func TestAttackCredentialsThatSomeOriginsRead(t *testing.T) {
 		{"/", "Authorization: Bearer=real"},
 		{"/", "Authorization: Token real"},
 		{"/", "Authorization: Basic real"},
+		{"/", "Authorization: Digest real"},
+		{"/", "Authorization: Digest a=b, c=d real"},
+		{"/", "Authorization: Digest a=b, c=d\nAuthorization: Bearer real"},
+		{"/", `Authorization: Token token="real", nonce="a"`},
+		{"/", "Authorization: Bearer real,x"},
+		{"/", "Authorization: Bearer real;x"},
+		{"/", `Authorization: Bearer "real"`},
+		{"/", "Authorization: Bearer token=real"},
+		{"/", `Cookie: x="a\"; key=made-up; b="`},
 		{"/", "Authorization: real"},
 	} {
 		answer := g.raw(fmt.Sprintf("GET %s HTTP/1.1\nHost: %s\n%s\nX-Other: made-up-%d\nConnection: close\n\n", test.target, g.site, test.line, i))
@@ -82,7 +91,7 @@ func TestAttackCredentialsThatSomeOriginsRead(t *testing.T) {
 func TestAttackSpellingsOfOneCredential(t *testing.T) {
 	g := start(t, sourced, "weir api\nrespond ok")
 	for place, spellings := range map[string][]string{
-		"header": {"X-API-Key: real1", "x-api-key:  \treal1\t ", "X-API-Key: real1\xa0", "X-API-Key: \u00a0real1\ufeff"},
+		"header": {"X-API-Key: real1", "X-API-Key: real1\nAuthorization: Token real2", "x-api-key:  \treal1\t ", "X-API-Key: real1\xa0", "X-API-Key: \u00a0real1\ufeff"},
 		"bearer": {"Authorization: Bearer real2", "Authorization: bEARER\t real2", "authorization: Bearer\treal2", "Authorization: Bearer real2\u2003"},
 		"cookie": {
 			"Cookie: key=real3", `Cookie: key="real3"`, "Cookie: key=re%61l3", "Cookie: key=%72%65al3", "Cookie: key = real3 ; x=y",
@@ -90,6 +99,12 @@ func TestAttackSpellingsOfOneCredential(t *testing.T) {
 		},
 		"query": {"?key=real4", "?key=re%61l4", "?k%65y=real4%20%20", "?x=1&key=+real4%0d%0a", "?key=real4%C2%A0", "?key=%EF%BB%BFreal4&%zz=;"},
 		"after": {"X-Other: real5", "X-Other: real5\nAuthorization: Basic dXNlcjpwYXNz", "X-Other: real5\nCookie: key=", "X-Other: real5\nAuthorization: Bearer", "X-Other: real5\nCookie: monkey=1; x=key"},
+		"after another scheme": {
+			"X-Other: real6", "X-Other: real6\nCookie: q=skeleton key", "X-Other: real6\nAuthorization: Negotiate YIIBAAYGKwYBBQUCoIH1MIHy",
+			"X-Other: real6\nAuthorization: Digest username=\"Mufasa\", realm=\"a b\", response=\"6629\"",
+			"X-Other: real6\nAuthorization: AWS4-HMAC-SHA256 Credential=AKID/20261123/eu/s3/aws4_request, SignedHeaders=host, Signature=fe5f",
+		},
+		"beside other cookies": {"Cookie: key=real7", "Cookie: q=skeleton key; consent=a,key,b; key=real7", `Cookie: x="a\"b"; key=real7; y=z`},
 	} {
 		for i, spelling := range spellings {
 			target, line, query := "/", spelling, strings.HasPrefix(spelling, "?")

@@ -29,6 +29,11 @@ func Cookies(lines []string, name string) (values []string) {
 	for _, line := range lines {
 		for pair := range strings.SplitSeq(line, ";") {
 			for value, _, at := nextCookie(pair, name, 0); at > 0; value, _, at = nextCookie(pair, name, at) {
+				if start := len(pair) - len(value); start > 0 {
+					if _, _, next := nextCookie(pair, name, start); next > 0 {
+						value = pair[start : next-1] // or each would hold all that follow
+					}
+				}
 				value = strings.Trim(trimmed(value), `"`)
 				values = append(values, value)
 				if decoded := CookieDecoded(value); decoded != value {
@@ -84,7 +89,9 @@ func findCookie(lines []string, name string) (f find) {
 			pair, line, more = strings.Cut(line, ";")
 			for value, clear, at := nextCookie(pair, name, 0); at > 0; value, clear, at = nextCookie(pair, name, at) {
 				_, octets := cookieValue(value)
-				f.add(value, open || !clear || !octets)
+				if f.add(value, open || !clear || !octets); f.several() {
+					return f
+				}
 			}
 			open = open || opensQuotes(pair)
 		}
@@ -94,15 +101,27 @@ func findCookie(lines []string, name string) (f find) {
 }
 
 // opensQuotes reports whether a pair's value begins with a quote, and does not end
-// within the pair.
-func opensQuotes(pair string) bool {
+// within the pair. A quote behind a backslash is a part of the value.
+func opensQuotes(pair string) (open bool) {
 	i := strings.IndexByte(pair, '"')
-	return i > 0 && strings.HasSuffix(strings.TrimRight(pair[:i], " \t"), "=") && strings.Count(pair[i:], `"`)%2 == 1
+	if i < 0 || !strings.HasSuffix(strings.TrimRight(pair[:i], " \t"), "=") {
+		return false
+	}
+	for ; i < len(pair); i++ {
+		switch pair[i] {
+		case '"':
+			open = !open
+		case '\\':
+			i++
+		}
+	}
+	return open
 }
 
 // nextCookie finds the next cookie of the name, from the index at on, that some origin
-// may find in what stands between two semicolons. It returns its value as it came,
-// whether all origins find it, and where to go on; none is left where that is 0.
+// may find in what stands between two semicolons. It returns its value as it came, to
+// the end, whether all origins find it, and the index behind that where it begins; none
+// is left where that is 0. A word within another cookie's value is none without a value.
 func nextCookie(pair, name string, at int) (value string, clear bool, next int) {
 	first := -1
 	if at == 0 {
@@ -113,7 +132,7 @@ func nextCookie(pair, name string, at int) (value string, clear bool, next int) 
 		if pair[i] != name[0] && pair[i] != '%' && !alike(pair[i], name[0]) || divides(pair[i]) || i > 0 && !divides(pair[i-1]) {
 			continue
 		}
-		if value, exact, ok := cookieNamed(pair[i:], name); ok {
+		if value, exact, ok := cookieNamed(pair[i:], name); ok && (i == first || value != "") {
 			return value, exact && i == first, i + 1
 		}
 	}

@@ -1,10 +1,6 @@
 package core
 
-import (
-	"encoding/base64"
-	"slices"
-	"strings"
-)
+import "slices"
 
 // A subjectRule says how a request's subject is found.
 type subjectRule struct {
@@ -48,6 +44,9 @@ func (s *subjectRule) credential(r *Request) credential {
 	for i := range s.sources {
 		source := &s.sources[i]
 		v, ok := r.attribute(&source.ref)
+		if source.bearer && source.ref.Kind == RefHeader && otherScheme(v) { // whose commas part no values
+			continue
+		}
 		if len(v) > maxCredential || r.Source.Several(&source.ref) {
 			return credential{}
 		}
@@ -84,39 +83,6 @@ func (s *credentialSource) read(v string) (c credential, clear bool) {
 		return credential{}, false
 	}
 	return c, true
-}
-
-// bearerToken takes the token out of an Authorization header's value. Basic
-// credentials (RFC 7617) are none. Of anything else that is no token behind the word
-// Bearer and white space, some origins take a part for one: clear is false.
-func bearerToken(v string) (token string, clear bool) {
-	const scheme = "bearer"
-	v = trimmed(v)
-	switch {
-	case len(v) > len(scheme) && strings.EqualFold(v[:len(scheme)], scheme):
-		token = strings.TrimLeft(v[len(scheme):], " \t")
-		return token, token != v[len(scheme):] && isVisible(token)
-	case v == "" || strings.EqualFold(v, scheme):
-		return "", true
-	}
-	return "", isBasic(v)
-}
-
-// isVisible reports whether s holds visible ASCII characters only.
-func isVisible(s string) bool {
-	for i := range len(s) {
-		if !visible(s[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-// isBasic reports whether an Authorization header's value is a name and a password.
-func isBasic(v string) bool {
-	scheme, text, _ := strings.Cut(v, " ")
-	decoded, err := base64.StdEncoding.DecodeString(strings.TrimLeft(text, " "))
-	return err == nil && strings.EqualFold(scheme, "Basic") && slices.Contains(decoded, ':')
 }
 
 // secret reports whether what the rule finds may be a credential.

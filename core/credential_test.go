@@ -15,6 +15,13 @@ func TestBearerToken(t *testing.T) {
 		{"BEARER\tx", "x", true},
 		{" Bearer \t x ", "x", true},
 		{"Bearer 1|a.b~c+/==", "1|a.b~c+/==", true},
+		{"Bearer AZaz09-._~+/==", "AZaz09-._~+/==", true},
+		{"Bearer eyJhbGciOiJub25lIn0.e30.", "eyJhbGciOiJub25lIn0.e30.", true},
+		{"Bearer 123:a%20b&c?d#e", "123:a%20b&c?d#e", true},
+		{`Bearer x,a=1`, "", false}, // Rails takes each of these for x
+		{`Bearer x;1`, "", false},
+		{`Bearer "x"`, "", false},
+		{`Bearer token=x`, "", false},
 		{"", "", true},
 		{"Bearer", "", true},
 		{"Basic dXNlcjpwYXNz", "", true},
@@ -28,6 +35,38 @@ func TestBearerToken(t *testing.T) {
 		{"Basic bm9uZQ==", "", false}, // no name and password
 		{"Token x", "", false},
 		{"x", "", false},
+		{"basic dXNlcjpww6Rzcw==", "", true},
+		{"Basic 6a2f06c1d3e84b5a", "", false}, // decodes to bytes with a colon
+		{`Digest username="Mufasa", realm="a b, \"c\"", uri="/x?a=b,c", nc=00000001, qop=auth, response="6629"`, "", true},
+		{"AWS4-HMAC-SHA256 Credential=AKID/20261123/eu-west-1/s3/aws4_request, SignedHeaders=host;x-amz-date, Signature=fe5f", "", true},
+		{"AWS4-HMAC-SHA256 Credential=AKID/20261123/eu-west-1/s3/aws4_request,SignedHeaders=host,Signature=fe5f", "", true},
+		{"AWS4-ECDSA-P256-SHA256 Credential=AKID/20261123/s3/aws4_request, SignedHeaders=host, Signature=fe5f", "", true},
+		{`OAuth realm="Photos", oauth_consumer_key="dpf4", oauth_signature="wJalr%3D"`, "", true},
+		{`Hawk id="dh37", ts="1353832234", nonce="j4h3g2", mac="6R4r="`, "", true},
+		{`Signature keyId="a",algorithm="hs2019",signature="Ye=="`, "", true},
+		{"Negotiate YIIBAAYGKwYBBQUCoIH1MIHy", "", true},
+		{"NTLM TlRMTVNTUAABAAAAB4IIogAAAAAAAAAA", "", true},
+		{"negotiate TlRMTVNTUAABAAAAB4IIogAAAAAAAAAA", "", true},
+		{"Negotiate 6a2f06c1d3e84b5a", "", false},
+		{"NTLM real", "", false},
+		{"Digest real", "", false},
+		{"Digest real, a=b", "", false},
+		{"Digest a=b, real", "", false},
+		{"Digest a=b, c= real", "", false},
+		{"Digest a=b, c=d real", "", false},
+		{"Digest a=b, real==", "", false},
+		{"Digest a=real", "", false},
+		{`Digest a="b", c="d" real`, "", false},
+		{`Digest a="b", c="d`, "", false},
+		{`Digest a="b", c="Bearer real"`, "", false},
+		{"Digest a=b, c=\xa0real", "", false},
+		{`Digest a="b", c="d",Bearer real`, "", false},
+		{`Token token="real", nonce="def"`, "", false},
+		{`Token realm="a", x="b"`, "", false},
+		{"OAuth real", "", false},
+		{"AWS AKID:fe5f=", "", false},
+		{"DPoP real", "", false},
+		{"ApiKey real", "", false},
 	} {
 		token, clear := bearerToken(tc.in)
 		if clear != tc.clear || clear && token != tc.token {
@@ -56,6 +95,8 @@ func TestFindingAllocatesNothing(t *testing.T) {
 		Parameter("a=b&key=3f2a&x=%20", "key")
 		RepeatsParameter("a=b&key=3f2a&x=1", "key")
 		bearerToken("Bearer 3f2a")
+		otherScheme("Bearer 3f2a")
+		otherScheme(`Digest username="Mufasa", response="6629"`)
 		largestCost("70")
 	})
 	if n != 0 {
@@ -66,13 +107,24 @@ func TestFindingAllocatesNothing(t *testing.T) {
 // TestFindingTakesTimeInProportion: no header makes the search slow. One whose time
 // grew with the square of the header's length would outlast all patience here.
 func TestFindingTakesTimeInProportion(t *testing.T) {
-	for _, unit := range []string{";", " ", "key ", "key[", "key,", "key=", `key="`, "%6bey ", "x "} {
-		line := strings.Repeat(" ", 1<<20) + strings.Repeat(unit, (1<<20)/len(unit))
-		if RepeatsCookie([]string{line}, "other") || RepeatsParameter(line, "other") {
-			t.Errorf("%q has another name", unit)
+	for _, unit := range []string{";", " ", "key ", "key[", "key,", "key=", "key=1 ", "key=1,", "key[ ", `key="`, "%6bey ", "x "} {
+		for _, end := range []string{" ", `"`, "%37"} {
+			line := strings.Repeat(" ", 1<<20) + strings.Repeat(unit, (1<<20)/len(unit)) + strings.Repeat(end, (1<<19)/len(end))
+			if RepeatsCookie([]string{line}, "other") || RepeatsParameter(line, "other") {
+				t.Errorf("%q has another name", unit)
+			}
+			RepeatsCookie([]string{line}, "key")
+			RepeatsParameter(line, "key")
+			size := 0
+			for _, v := range append(Cookies([]string{line}, "key"), Parameters(line, "key")...) {
+				largestCost(v)
+				size += len(v)
+			}
+			if size > 5*len(line) {
+				t.Errorf("%q and %q: %d bytes of %d", unit, end, size, len(line))
+			}
+			bearerToken("Digest " + line)
 		}
-		RepeatsCookie([]string{line}, "key")
-		RepeatsParameter(line, "key")
 	}
 }
 

@@ -66,10 +66,19 @@ func TestRepeats(t *testing.T) {
 		{[]string{`x="a; y=b"; key=b`}, true},
 		{[]string{`x="a; y=b`, "key=b"}, false},
 		{[]string{`x="a"; key="b"; y=c"`}, false},
+		{[]string{`x="a\"; key=b; y="`}, true}, // the first quote is open still
+		{[]string{`x="a\\"; key=b; y="`}, false},
 		{[]string{"x=1 2, 3; key=b; y=\xff"}, false},
 		{[]string{"x=1, key=b"}, true},
 		{[]string{"x=1 key=b"}, true},
 		{[]string{"x=mykey=b; keys=c; key2=d; =key"}, false},
+		{[]string{"q=skeleton key; key=b"}, false}, // what has no value takes nobody's place
+		{[]string{"consent=a, key,c; key=b; x=key ,"}, false},
+		{[]string{"q=a key=; key=b"}, false},
+		{[]string{"q=skeleton key"}, false},
+		{[]string{"x=\u00fckey; key=b"}, false},
+		{[]string{"q=a key=c; key=b"}, true},
+		{[]string{"key, x=1; key=b"}, true},
 		{[]string{`key="b`}, true},
 		{[]string{`key=b\`}, true},
 		{[]string{"key=b c"}, true},
@@ -89,6 +98,39 @@ func TestRepeats(t *testing.T) {
 	} {
 		if got := RepeatsCookie(tc.lines, "key"); got != tc.want {
 			t.Errorf("%q: %v", tc.lines, got)
+		}
+	}
+}
+
+// TestCookiesOfOthers: what browsers send beside ours, as other libraries and origins
+// write it, makes no credential a doubtful one.
+func TestCookiesOfOthers(t *testing.T) {
+	for _, other := range []string{
+		"_ga=GA1.2.1234567890.1700000000", "_ga_ABC=GS1.1.1700000000.1.1.1700000001.60.0.0", "", "=", "=x", "nameless",
+		"OptanonConsent=isGpcEnabled=0&datestamp=Mon+Nov+23+2026+08%3A00%3A00+GMT%2B0000&groups=C0001%3A1%2CC0002%3A0&id=1",
+		"x=Mon Nov 23 2026 08:00:00 GMT+0000 (Coordinated Universal Time)", `prefs={"session":1,"a":[1, 2],"b":"c d"}`, "prefs=%7B%22session%22%3A1%7D",
+		`x="quoted, with session inside"`, `x="a\"b\054c"`, "city=Z\u00fcrich", "\u00e9=1", "q=last session", "consent=necessary,session,ads",
+		"CookieConsent={stamp:%27x==%27%2Cnecessary:true}", "asp=name=alice&session=1", "rack=BAh7--9f==", "x=a=b==", "sessions=1", "my_session=1", "session_id=1",
+		"session.sig=2", "__Host-session=1", "Session-Id=1", "x=session=1", "__utmz=1.2.3.utmcsr=google|utmccn=(organic)|session=x", "x=%zz",
+	} {
+		for _, lines := range [][]string{{other + "; session=3f2a=="}, {"session=3f2a==;" + other}, {other, `session="3f2a=="; ` + other}} {
+			if v, ok := Cookie(lines, "session"); !ok || v != "3f2a==" || RepeatsCookie(lines, "session") {
+				t.Errorf("%q: %q, %v, %v", lines, v, ok, RepeatsCookie(lines, "session"))
+			}
+		}
+	}
+}
+
+// TestParametersOfOthers: the same of queries.
+func TestParametersOfOthers(t *testing.T) {
+	for _, other := range []string{
+		"", "a", "=", "=x", "a=b=c", "a+b=c+d", "a;b=c;d", "a=%zz", "%=1", "a[]=1&a[b][c]=2", "filter[key]=1", "a.key=1", "a_key=1", "keys=1", "mykey=1",
+		"key1=2", "q=key=3", "q=key%3D3%26key%3D4", "utm_source=x&utm_term=api%20key", "a=\u00fc", "a=%FF", "$filter=name%20eq%20'key'", "a=%u0041", "x-key=1",
+	} {
+		for _, query := range []string{other + "&key=3f2a==", "key=3f2a==&" + other} {
+			if v, ok := Parameter(query, "key"); !ok || v != "3f2a==" || RepeatsParameter(query, "key") {
+				t.Errorf("%q: %q, %v, %v", query, v, ok, RepeatsParameter(query, "key"))
+			}
 		}
 	}
 }

@@ -42,6 +42,9 @@ func TestAttackCredentialsThroughEnvoy(t *testing.T) {
 		{"cookie.key", `re\141l`},
 		{"header.authorization", "Bearer real x"},
 		{"header.authorization", "Token real"},
+		{"header.authorization", "Digest real"},
+		{"header.authorization", `Digest a="b", c="d",Bearer real`},
+		{"header.authorization", "Bearer real;x"},
 		{"header.x-api-key", "real,made-up"},
 	} {
 		r := g.ask("api", entries("method", "GET", "header.x-other", fmt.Sprint("made-up-", i), pair[0], pair[1]))
@@ -63,6 +66,16 @@ func TestAttackCredentialsThroughEnvoy(t *testing.T) {
 			if got := g.ask("api", entries("method", "GET", pair[0], pair[1])).GetOverallCode(); got != want {
 				t.Errorf("%s: %s %q: %s, want %s", place, pair[0], pair[1], got, want)
 			}
+		}
+	}
+	for i, other := range [][2]string{ // and no credential at all is passed over
+		{"header.authorization", `Digest username="Mufasa", realm="a b", response="6629"`},
+		{"header.authorization", "AWS4-HMAC-SHA256 Credential=AKID/20261123/eu/s3/aws4_request, SignedHeaders=host, Signature=fe5f"},
+		{"header.authorization", "Basic dXNlcjpwYXNz"},
+		{"header.cookie", "q=skeleton key; consent=a,key,b"},
+	} {
+		if got := g.ask("api", entries("method", "GET", "header.x-other", fmt.Sprint("real-", i), other[0], other[1])).GetOverallCode(); got != ok {
+			t.Errorf("beside %s %q: %s", other[0], other[1], got)
 		}
 	}
 }
