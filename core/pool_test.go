@@ -85,8 +85,11 @@ func TestPool(t *testing.T) {
 	for _, kind := range snapshotKinds {
 		limits = append(limits, &Limit{Kind: kind, Length: 60 * second, Schedule: mustSchedule(t, "day", "Europe/Berlin", "")})
 	}
-	moved := 0
-	for seed := range uint64(20) {
+	moved, seeds := 0, 20
+	if testing.Short() {
+		seeds = 5
+	}
+	for seed := range uint64(seeds) {
 		rng := rand.New(rand.NewPCG(seed, 4))
 		pool, now, all := new(Pool), steadyStart, []*twins(nil)
 		for range 5000 {
@@ -120,7 +123,7 @@ func TestPool(t *testing.T) {
 		}
 		checkUsed(t, pool, 0)
 	}
-	if moved < 20 {
+	if moved < seeds {
 		t.Errorf("only %d cells were moved", moved)
 	}
 }
@@ -185,7 +188,7 @@ func (w *twins) charge(t *testing.T, rng *rand.Rand, pool *Pool, now Instant) {
 		}
 		return got
 	}
-	if w.limit.Kind == Rolling && rng.IntN(100) == 0 { // some have parts
+	if w.limit.Kind == Rolling && rng.IntN(200) == 0 { // some have parts
 		for range maxGaps * (1 + rng.IntN(3)) {
 			both(func(cell Cell, c *Charge) { cell.Take(now, c) })
 			now = now.Add(2 * milli)
