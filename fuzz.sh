@@ -67,7 +67,7 @@ total=0 failed=0
 printf '%-28s %-22s %14s %12s  %s\n' package target executions interesting result
 for t in "${targets[@]}"; do
 	read -r dir target <<<"$t"
-	line=$(grep -E 'execs: [0-9]+' "$work/$target.log" | tail -1 || true)
+	line=$(grep -aE 'execs: [0-9]+' "$work/$target.log" | tail -1 || true)
 	execs=$(sed -nE 's/.*execs: ([0-9]+).*/\1/p' <<<"$line")
 	new=$(sed -nE 's/.*new interesting: ([0-9]+).*/\1/p' <<<"$line")
 	result=ok
@@ -83,7 +83,7 @@ for t in "${targets[@]}"; do
 	read -r dir target <<<"$t"
 	if [ "$(cat "$work/$target.status")" != 0 ]; then
 		printf '\n== %s %s\n' "$dir" "$target"
-		grep -v '^fuzz: elapsed' "$work/$target.log" | tail -50
+		grep -av '^fuzz: elapsed' "$work/$target.log" | tail -50
 	fi
 done
 ((failed == 0))
