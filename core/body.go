@@ -74,13 +74,10 @@ func (s *bodyScan) value(matched int) bool {
 	if !s.scalar() {
 		return false
 	}
-	switch token := s.text[start:s.at]; {
-	case token[0] != '"':
+	if token := s.text[start:s.at]; token[0] != '"' {
 		s.find(parseCost(string(token)))
-	default:
-		if text, ok := unquote(token); ok {
-			s.find(largestCost(text))
-		}
+	} else if text, ok := unquote(token); ok {
+		s.find(largestCost(text))
 	}
 	return true
 }

@@ -140,7 +140,7 @@ func nextCookie(pair, name string, at int) (value string, clear bool, next int) 
 }
 
 // divides reports whether some origin parts cookies at the character, or trims it off.
-func divides(c byte) bool { return c <= ' ' || c == ',' || c >= 0x7f }
+func divides(c byte) bool { return !visible(c) || c == ',' }
 
 // cookieNamed reads a cookie of the name at the beginning of s. exact says that all
 // origins take it for that.
@@ -188,7 +188,7 @@ func cookieValue(s string) (value string, octets bool) {
 		s = s[1 : len(s)-1]
 	}
 	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == ',' || c == '\\' {
+		if c := s[i]; !visible(c) || c == '"' || c == ',' || c == '\\' {
 			return strings.Trim(s, `"`), false
 		}
 	}

@@ -44,10 +44,7 @@ func (s *subjectRule) credential(r *Request) credential {
 	for i := range s.sources {
 		source := &s.sources[i]
 		v, ok := r.attribute(&source.ref)
-		if source.bearer && source.ref.Kind == RefHeader && otherScheme(v) { // whose commas part no values
-			continue
-		}
-		if len(v) > maxCredential || r.Source.Several(&source.ref) {
+		if (len(v) > maxCredential || r.Source.Several(&source.ref)) && !source.passesOver(v) {
 			return credential{}
 		}
 		if !ok {
@@ -61,6 +58,12 @@ func (s *subjectRule) credential(r *Request) credential {
 	return credential{}
 }
 
+// passesOver reports whether v is an Authorization header of another scheme, whose
+// commas part no values.
+func (s *credentialSource) passesOver(v string) bool {
+	return s.bearer && s.ref.Kind == RefHeader && otherScheme(v)
+}
+
 // read takes the credential out of the source's value. clear is false where origins
 // read it in several ways.
 func (s *credentialSource) read(v string) (c credential, clear bool) {
@@ -69,17 +72,17 @@ func (s *credentialSource) read(v string) (c credential, clear bool) {
 			return credential{}, false
 		}
 	}
-	c = credential{text: v, from: &s.ref}
+	c = credential{text: s.ref.plain(v), from: &s.ref}
 	switch s.ref.Kind {
 	case RefCookie:
-		if decoded := CookieDecoded(v); decoded != v {
-			c.text, c.encoded = decoded, v
+		if c.text != trimmed(v) { // it was decoded
+			c.encoded = v
 		}
 	case RefHeader, RefQuery:
 	default:
 		return c, true
 	}
-	if c.text = trimmed(c.text); hasControls(c.text) {
+	if hasControls(c.text) {
 		return credential{}, false
 	}
 	return c, true

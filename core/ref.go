@@ -107,6 +107,19 @@ func ParseRef(s string) (Ref, error) {
 	return Ref{Kind: RefOther, Name: body, Text: body}, nil
 }
 
+// plain returns the one spelling, of all that origins read alike, by which a value of
+// the reference is counted.
+func (r *Ref) plain(v string) string {
+	switch r.Kind {
+	case RefCookie:
+		return trimmed(CookieDecoded(v))
+	case RefHeader, RefQuery:
+		return trimmed(v)
+	default:
+		return v
+	}
+}
+
 // Secret reports whether the attribute may carry a credential, so that it is
 // never told to anybody: all may but an address, a host, a method, and who
 // Caddy has authenticated.

@@ -56,18 +56,10 @@ func (s *scopeRule) scope(h Hasher, r *Request, d *Decision) Scope {
 // binary, IPv6 by /64.
 func appendScopeValue(b []byte, ref *Ref, r *Request) []byte {
 	v, _ := r.attribute(ref)
-	switch ref.Kind {
-	case RefQuery, RefCookie:
-		if r.Source.Several(ref) {
-			v = ""
-		}
-		if ref.Kind == RefCookie {
-			v = CookieDecoded(v)
-		}
-		v = trimmed(v)
-	case RefHeader:
-		v = trimmed(v)
+	if (ref.Kind == RefQuery || ref.Kind == RefCookie) && r.Source.Several(ref) {
+		v = ""
 	}
+	v = ref.plain(v)
 	if ref.address() {
 		return appendAddress(b, v)
 	}
