@@ -27,7 +27,8 @@ const maxParts = 1 << 17
 
 // alikeParts is how many parts there are before the next one gets room for as many
 // codes as the last has at once, and need not grow. Until then that would be much of
-// the memory of the queue.
+// the memory of the queue. Where the last one's parameter is no longer the right one,
+// for charges come faster or slower, the next grows by itself, and chooses anew.
 const alikeParts = 4
 
 // older returns the parts, nil if there are none.
@@ -73,13 +74,16 @@ func (q longQueue) clear() {
 // it would be more, and no less than what is still there when they would have left.
 // It chooses no parameter of the codes less than floor.
 func (q longQueue) push(stamp, n int64, floor uint) {
-	n = min(n, MaxAmount)
+	if n = min(n, MaxAmount); n <= 0 {
+		return // for nothing there is to be no part
+	}
 	if over := q.used() + n - MaxAmount; over > 0 {
 		q.popOldest(over)
 	}
 	if q.last.full() && stamp > q.last.newest {
 		size, k := q.last.bits, q.last.parameter()
-		if q.partOff() && len(q.older().list) >= alikeParts {
+		right := max(floor, riceParameter(q.last.newest-q.last.oldest, maxGaps))
+		if q.partOff() && len(q.older().list) >= alikeParts && k == right {
 			setMeta(q.last.makeBuf(int(size)), 0, k)
 		}
 	}

@@ -108,6 +108,9 @@ func (s *queueScript) run(t *testing.T) {
 				q.push(now, n, floor)
 				list = pushList(list, event{now, n})
 			}
+			if len(s.rest)%2 == 0 {
+				q.push(now+1, 0, floor)
+			}
 		case 4, 5:
 			stamp := now - n%1000
 			if len(list) > 0 {
@@ -306,5 +309,36 @@ func TestLongQueueIsSmall(t *testing.T) {
 	}
 	if bits := queueBytes(q) * 8; bits > n*4*13/10 { // a gap of 3 takes 4 bits or less
 		t.Errorf("%.2f bits for each entry", float64(bits)/n)
+	}
+}
+
+// TestLongQueueOfNothing: a charge whose cost is not known yet is one of 0, and changes
+// nothing, however many entries the newest part has.
+func TestLongQueueOfNothing(t *testing.T) {
+	for entries := range int64(2*maxGaps + 8) {
+		q, list := newLongQueue(), []event(nil)
+		for stamp := int64(1); stamp <= entries; stamp++ {
+			q.push(stamp, 1, 0)
+			list = append(list, event{stamp, 1})
+		}
+		q.push(entries+1, 0, 0)
+		longQueueCheck(t, q, list)
+	}
+}
+
+// TestLongQueueChoosesAnew: after many entries that are far from each other come far
+// more that are close; their codes are as long as the bound for all allows.
+func TestLongQueueChoosesAnew(t *testing.T) {
+	const far, closer, span, entries = 16_200, 10, 86_400_000, 300_000
+	floor, q, stamp := riceParameter(span, entries), newLongQueue(), int64(0)
+	for n := range entries {
+		if stamp += closer; n < (alikeParts+1)*maxGaps {
+			stamp += far
+		}
+		q.push(stamp, 1, floor)
+	}
+	bound := int(riceBound(span, entries, floor) / 8)
+	if n := queueBytes(q); n > bound*5/4 {
+		t.Errorf("%d bytes with a parameter of %d; the bound of the codes is %d", n, q.last.parameter(), bound)
 	}
 }

@@ -16,7 +16,7 @@ import (
 const (
 	snapshotMagic   = "WEIRSNAP"
 	snapshotVersion = 5
-	oldestSnapshot  = 4 // its rolling cells have no parts
+	oldestSnapshot  = 5
 	headerSize      = len(snapshotMagic) + 8
 	frameSize       = 5
 	// sectionSize is the length of a payload at which another section begins.
