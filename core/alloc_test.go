@@ -3,6 +3,7 @@ package core_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/weirhq/weir/core"
@@ -47,5 +48,22 @@ func TestDecideAllocatesNothing(t *testing.T) {
 				t.Errorf("%v allocations", n)
 			}
 		})
+	}
+}
+
+// TestAKeyOfItsOwnAllocatesNothing: without a directory a credential is hashed in place,
+// with the scheme before it too, and however long.
+func TestAKeyOfItsOwnAllocatesNothing(t *testing.T) {
+	w := newWorld(t, `{"subject":{"sources":[{"from":"{header.Authorization}"}]},"limits":[{"name":"r","kind":"rolling","window":"1m","max":1}]}`, nil)
+	for _, value := range []string{"key", "Token key", "Bearer " + strings.Repeat("eyJ", 500)} {
+		request := &core.Request{Method: "GET", Path: "/", Source: &facts{values: map[string]string{"header.Authorization": value}}}
+		d, ctx := &core.Decision{}, context.Background()
+		n := testing.AllocsPerRun(100, func() {
+			d.Reset()
+			w.engine.Decide(ctx, w.now, w.policy, request, d)
+		})
+		if w.want(d, core.Denied); n != 0 {
+			t.Errorf("%.20q: %v allocations", value, n)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package core
 import (
 	"bytes"
 	"encoding/base64"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -61,18 +62,23 @@ func isNameAndPassword(s string) bool {
 	return err == nil && bytes.IndexByte(decoded, ':') >= 0 && utf8.Valid(decoded) && !hasControls(string(decoded))
 }
 
-// isTicket reports whether s is a token of NTLM or SPNEGO: RFC 4559, section 4.
+// tickets are the marks of NTLM and the object identifiers of SPNEGO and Kerberos.
+var tickets = []string{"NTLMSSP\x00", "\x06\x06\x2b\x06\x01\x05\x05\x02", "\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02"}
+
+// isTicket reports whether s is a token of NTLM, SPNEGO (RFC 4559, section 4) or
+// Kerberos alone.
 func isTicket(s string) bool {
-	const ntlm, spnego = "NTLMSSP\x00", "\x06\x06\x2b\x06\x01\x05\x05\x02"
 	decoded, err := base64.StdEncoding.DecodeString(s)
-	return err == nil && (bytes.Contains(decoded, []byte(ntlm)) || bytes.Contains(decoded, []byte(spnego)))
+	return err == nil && slices.ContainsFunc(tickets, func(mark string) bool { return bytes.Contains(decoded, []byte(mark)) })
 }
 
 // areParameters reports whether s are two or more auth-params (RFC 9110, section 11.2),
-// none of them a word that may be a key, or in which the word Bearer is.
+// none of them a word that may be a key, or in which is the word Bearer and something
+// behind it that goes on as no word and no path does.
 func areParameters(s string) bool {
-	for i := range len(s) - min(len(s), len("bearer")-1) {
-		if strings.EqualFold(s[i:i+len("bearer")], "bearer") {
+	const scheme = "bearer"
+	for i := range len(s) - min(len(s), len(scheme)) {
+		if c := s[i+len(scheme)]; strings.EqualFold(s[i:i+len(scheme)], scheme) && !IsToken(string(c)) && strings.IndexByte(`/?"`, c) < 0 {
 			return false
 		}
 	}

@@ -67,6 +67,8 @@ func (s *bodyScan) value(matched int) bool {
 		return s.object(matched)
 	case c == '[' && s.isLength(matched):
 		return s.array()
+	case c == '[' && matched == len(s.path):
+		return s.bracketed()
 	case c == '{' || c == '[' || matched < len(s.path):
 		return s.skip()
 	}
@@ -74,10 +76,29 @@ func (s *bodyScan) value(matched int) bool {
 	if !s.scalar() {
 		return false
 	}
-	if token := s.text[start:s.at]; token[0] != '"' {
+	s.findIn(s.text[start:s.at])
+	return true
+}
+
+// findIn keeps the cost that a number or a string is.
+func (s *bodyScan) findIn(token []byte) {
+	if token[0] != '"' {
 		s.find(parseCost(string(token)))
 	} else if text, ok := unquote(token); ok {
 		s.find(largestCost(text))
+	}
+}
+
+// bracketed reads an array that is at the path. One number in any number of brackets is
+// that number for JavaScript.
+func (s *bodyScan) bracketed() bool {
+	start := s.at
+	if !s.skip() {
+		return false
+	}
+	inner := bodyScan{text: bytes.Trim(s.text[start:s.at], "[] \n\r\t")}
+	if inner.scalar() && inner.at == len(inner.text) {
+		s.findIn(inner.text)
 	}
 	return true
 }

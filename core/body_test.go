@@ -53,6 +53,15 @@ func TestDefinitionBodies(t *testing.T) {
 		{"n", `{"n":" 12 "}`, 12},
 		{"n", `{"n":"70x"}`, 70},
 		{"n", `{"n":"0x46"}`, 70},
+		{"n", `{"n":[70]}`, 70}, // Number([70])
+		{"n", `{"n":[ [["7x"]]]}`, 7},
+		{"n", `{"n":[70,1]}`, none},
+		{"n", `{"n":[[70],1]}`, none},
+		{"n", `{"n":["]"]}`, none},
+		{"n", `{"n":[]}`, none},
+		{"n", `{"n":[{"n":70}]}`, none},
+		{"n", `{"n":[70]`, none},
+		{"n", `{"n":[70}`, none},
 		{"n", `{"n":"\uff17\uff10\u0000"}`, 70},
 		{"n", `{"n":"7e-1"}`, 7},
 		{"n", `{"n":7e-1}`, 1},
@@ -226,7 +235,8 @@ func (m *bodyModel) find(n int64, ok bool) {
 }
 
 // value reads a value; matched is how many words of the path lead here, or −1.
-func (m *bodyModel) value(matched int) {
+// It returns the number or string that it is, or that is alone in an array.
+func (m *bodyModel) value(matched int) (lone any) {
 	length := matched > 0 && matched == len(m.path)-1 && m.path[matched] == "length"
 	token, _ := m.decoder.Token()
 	switch v := token.(type) {
@@ -240,19 +250,25 @@ func (m *bodyModel) value(matched int) {
 					next = matched + 1
 				}
 			}
-			m.value(next)
+			lone = m.value(next)
 		}
 		_, _ = m.decoder.Token()
 		if v == '[' {
 			m.find(n, length)
 		}
-	case json.Number:
-		if matched == len(m.path) {
-			m.find(parseCost(v.String()))
+		if v != '[' || n != 1 {
+			return nil
 		}
-	case string:
-		if matched == len(m.path) {
+	case json.Number, string:
+		lone = v
+	}
+	if matched == len(m.path) {
+		switch v := lone.(type) {
+		case json.Number:
+			m.find(parseCost(v.String()))
+		case string:
 			m.find(largestCost(v))
 		}
 	}
+	return lone
 }

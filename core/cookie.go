@@ -1,8 +1,10 @@
 package core
 
 import (
+	"encoding/json"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 )
 
 // Cookie returns the first value of the cookie in Cookie headers, without quotes and
@@ -17,14 +19,15 @@ func Cookie(lines []string, name string) (string, bool) {
 // where Cookie headers have it several times, and where origins differ. Some part
 // cookies by commas and white space, too, or take a semicolon within quotes for a part
 // of the value; some decode, cut or leave out a value that holds other than cookie-
-// octets (RFC 6265, section 4.1.1); some leave out all behind a number of them.
+// octets (RFC 6265, section 4.1.1), or wrong escapes; some read JSON behind j:; some
+// leave out all behind a number of them.
 func RepeatsCookie(lines []string, name string) bool {
 	f := findCookie(lines, name)
 	return f.several()
 }
 
 // Cookies returns what some origin may take for the cookie: its values without
-// quotes, as they came and decoded.
+// quotes, as they came and decoded, and what is JSON behind j: (Express).
 func Cookies(lines []string, name string) (values []string) {
 	for _, line := range lines {
 		for pair := range strings.SplitSeq(line, ";") {
@@ -36,8 +39,12 @@ func Cookies(lines []string, name string) (values []string) {
 				}
 				value = strings.Trim(trimmed(value), `"`)
 				values = append(values, value)
-				if decoded := CookieDecoded(value); decoded != value {
+				decoded := looselyDecoded(value, false)
+				if decoded != value {
 					values = append(values, decoded)
+				}
+				if text, ok := strings.CutPrefix(decoded, "j:"); ok {
+					values = append(values, jsonText(text))
 				}
 				if strings.Contains(value, `\`) {
 					values = append(values, unslashed(value))
@@ -88,8 +95,8 @@ func findCookie(lines []string, name string) (f find) {
 			var pair string
 			pair, line, more = strings.Cut(line, ";")
 			for value, clear, at := nextCookie(pair, name, 0); at > 0; value, clear, at = nextCookie(pair, name, at) {
-				_, octets := cookieValue(value)
-				if f.add(value, open || !clear || !octets); f.several() {
+				text, octets := cookieValue(value)
+				if f.add(value, open || !clear || !octets || !decodesAlike(text)); f.several() {
 					return f
 				}
 			}
@@ -98,6 +105,28 @@ func findCookie(lines []string, name string) (f find) {
 	}
 	f.doubtful = f.doubtful || pairs > maxPairs
 	return f
+}
+
+// decodesAlike reports whether all origins that decode a cookie's value read a text in
+// it, and the same.
+func decodesAlike(value string) bool {
+	if strings.HasPrefix(value, "j:") {
+		return false
+	}
+	if strings.IndexByte(value, '%') < 0 {
+		return true
+	}
+	decoded := CookieDecoded(value)
+	return escapes(value) && utf8.ValidString(decoded) && !strings.HasPrefix(decoded, "j:")
+}
+
+// jsonText returns the text that s is in JSON, in any number of brackets.
+func jsonText(s string) (text string) {
+	s = strings.Trim(s, "[] \t\r\n")
+	if json.Unmarshal([]byte(s), &text) == nil {
+		return text
+	}
+	return s
 }
 
 // opensQuotes reports whether a pair's value begins with a quote, and does not end

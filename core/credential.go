@@ -1,6 +1,9 @@
 package core
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // A subjectRule says how a request's subject is found.
 type subjectRule struct {
@@ -86,6 +89,39 @@ func (s *credentialSource) read(v string) (c credential, clear bool) {
 		return credential{}, false
 	}
 	return c, true
+}
+
+// sum hashes the credential in a domain, for where no directory knows it: all spellings
+// alike of an Authorization header with its scheme, which may be in any case with any
+// number of spaces behind it (RFC 9110, section 11).
+func (c *credential) sum(h Hasher, domain uint64) Scope {
+	end := strings.IndexByte(c.text, ' ')
+	if end < 0 || !c.from.authorization() {
+		return h.sumString(domain, c.text)
+	}
+	var buf [64]byte
+	scheme := buf[:0]
+	for _, letter := range []byte(c.text[:end]) {
+		scheme = append(scheme, letter|0x20)
+	}
+	return h.sumString(domain^h.sumBytes(domain, scheme).Lo, strings.TrimLeft(c.text[end:], " "))
+}
+
+// sourceOf returns where a key comes from that somebody names without saying so.
+func (s *subjectRule) sourceOf() *Ref {
+	if s != nil {
+		for i := range s.sources {
+			if ref := &s.sources[i].ref; ref.authorization() {
+				return ref
+			}
+		}
+	}
+	return &Ref{Kind: RefHeader}
+}
+
+// authorization reports whether it is the header that has a scheme.
+func (r *Ref) authorization() bool {
+	return r.Kind == RefHeader && strings.EqualFold(r.Name, "Authorization")
 }
 
 // secret reports whether what the rule finds may be a credential.

@@ -45,6 +45,13 @@ func TestBearerToken(t *testing.T) {
 		{`Hawk id="dh37", ts="1353832234", nonce="j4h3g2", mac="6R4r="`, "", true},
 		{`Signature keyId="a",algorithm="hs2019",signature="Ye=="`, "", true},
 		{"Negotiate YIIBAAYGKwYBBQUCoIH1MIHy", "", true},
+		{"Negotiate YIIBAAYJKoZIhvcSAQICAQBuggEA", "", true},
+		{`Digest username="a", uri="/oauth/bearer-tokens?bearer"`, "", true},
+		{`Digest username="bearer", uri="/bearer/bearer"`, "", true},
+		{`Digest a="b", c="bearer\treal"`, "", false},
+		{`Digest a="b", c="Bearer=real"`, "", false},
+		{`Digest a="b", bearer=real`, "", false},
+		{"Basic am9zZTpw5HNz", "", false}, // in Latin-1, which some keys look like
 		{"NTLM TlRMTVNTUAABAAAAB4IIogAAAAAAAAAA", "", true},
 		{"negotiate TlRMTVNTUAABAAAAB4IIogAAAAAAAAAA", "", true},
 		{"Negotiate 6a2f06c1d3e84b5a", "", false},

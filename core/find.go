@@ -75,10 +75,10 @@ func blank(r rune, b byte) bool {
 	return r <= ' ' || r > '~' && (r == 0x7f || r == 0xfeff || unicode.IsSpace(r))
 }
 
-// ListOf returns the members of a header's values, which are lists or none.
+// ListOf returns a header's values and, where they may be lists, their members.
 func ListOf(lines []string) (values []string) {
 	for _, line := range lines {
-		values = append(values, strings.Split(line, ",")...)
+		values = append(append(values, line), strings.Split(line, ",")...)
 	}
 	return values
 }

@@ -20,13 +20,18 @@ func TestAllValues(t *testing.T) {
 		{"which may be the value's", Parameters("n=2;n=30", "n"), []string{"2;n=30", "2", "30"}},
 		{"wrongly encoded", Parameters("n=2%zz", "n"), []string{"2%zz"}},
 		{"none", Parameters("N=1&nn=2", "n"), nil},
+		{"beside a wrong escape", Parameters("n=%32%30%zz%", "n"), []string{"20%zz%"}},
+		{"in UTF-16", Parameters("%u006E=2%u0030+", "n"), []string{"20 "}},
+		{"in brackets", Parameters("[n]=2&n%5D=30&%5b[n=4", "n"), []string{"2", "30", "4"}},
 		{"a list", Parameters("n[]=2&n%5B1%5D=30", "n"), []string{"2", "30"}},
 		{"with a wide name", Parameters("%20n=2&n%00=30", "n"), []string{"2", "30"}},
 		{"encoded cookies", Cookies([]string{`n=%37%30`}, "n"), []string{"%37%30", "70"}},
+		{"wrongly encoded cookies", Cookies([]string{`n=%37%30%z`}, "n"), []string{"70%z"}},
+		{"cookies of JSON", Cookies([]string{`a=j:1; n=j:30; n=j%3A[ "40"]; n=j:%20%22\u0035%22`}, "n"), []string{"30", "40", "5"}},
 		{"with backslashes", Cookies([]string{`n="\067\"0"`}, "n"), []string{`7"0`}},
 		{"parted otherwise", Cookies([]string{`x=1,n=2; y=1 n=30`, "n[]=4"}, "n"), []string{"2", "30", "4"}},
 		{"cookies", Cookies([]string{`a=1; n=2; n="30"`, " n = 4"}, "n"), []string{"2", "30", "4"}},
-		{"a header's list", ListOf([]string{"1, 2", "3"}), []string{"1", " 2", "3"}},
+		{"a header's list", ListOf([]string{"1, 2", "3"}), []string{"1", " 2", "1, 2", "3"}},
 	} {
 		for _, v := range tc.want {
 			if !slices.Contains(tc.got, v) {
@@ -44,7 +49,8 @@ func TestRepeats(t *testing.T) {
 		"": false, "key=a": false, "key=a&other=b": false, "key": false, "key=key&x=key": false, "keys=a&key=b": false,
 		"key=a&key=b": true, "key=a&x=1&k%65y=b": true, "key=a;key=b": true, "key=a;&key=b": true, "key&key=a": true, "key=%zz&key=a": true,
 		"key=a%zz": true, "key=%": true, "key=a;": true, ";key=a": true, "x;key=a": true, "key;x=a": true, "x;y&key=a": false, "x=%zz&key=a": false,
-		"key=a#": true, "#key=a": true, "x#&key=a": true, "key[]=a": true, "key%5b=a": true, "key.x=a": false, "+key=a": true, "key%00=a": true,
+		"key=a#": true, "#key=a": true, "x#&key=a": true, "key[]=a": true, "key%5b=a": true, "[key]=a": true, "%5Bkey%5d=a": true, "key]=a": true, "[[key=a": true, "k%u0065y=a": true, "k%u0065=a": false,
+		"key=a]=": true, "key=a=b%5d=c": true, "key=a]": false, "key==]": false, "key=%5D%3D": false, "[key": true, "[keys]=a": false, "key.x=a": false, "+key=a": true, "key%00=a": true,
 		strings.Repeat("a&", 999) + "key=a": false, strings.Repeat("a&", 1000) + "key=a": true, "key=a" + strings.Repeat("&", 1001): true,
 		strings.Repeat("a&", 2000): false,
 	} {
@@ -86,6 +92,13 @@ func TestRepeats(t *testing.T) {
 		{[]string{"key=\x80"}, true},
 		{[]string{"key[]=b"}, true},
 		{[]string{"key[0"}, false},
+		{[]string{"key=a%zz"}, true}, // decodeURIComponent fails
+		{[]string{"key=a%"}, true},
+		{[]string{"key=a%ff"}, true},
+		{[]string{"key=%C3%BC"}, false},
+		{[]string{"key=j:a"}, true}, // Express reads JSON
+		{[]string{`key="j%3A%22a%22"`}, true},
+		{[]string{"key=aj:b; x=j:c"}, false},
 		{[]string{"k%65y=b"}, true},
 		{[]string{"\xa0key=b"}, true},
 		{[]string{"key\x85=b"}, true},
@@ -111,7 +124,7 @@ func TestCookiesOfOthers(t *testing.T) {
 		"x=Mon Nov 23 2026 08:00:00 GMT+0000 (Coordinated Universal Time)", `prefs={"session":1,"a":[1, 2],"b":"c d"}`, "prefs=%7B%22session%22%3A1%7D",
 		`x="quoted, with session inside"`, `x="a\"b\054c"`, "city=Z\u00fcrich", "\u00e9=1", "q=last session", "consent=necessary,session,ads",
 		"CookieConsent={stamp:%27x==%27%2Cnecessary:true}", "asp=name=alice&session=1", "rack=BAh7--9f==", "x=a=b==", "sessions=1", "my_session=1", "session_id=1",
-		"session.sig=2", "__Host-session=1", "Session-Id=1", "x=session=1", "__utmz=1.2.3.utmcsr=google|utmccn=(organic)|session=x", "x=%zz",
+		"session.sig=2", "__Host-session=1", "Session-Id=1", "x=session=1", "__utmz=1.2.3.utmcsr=google|utmccn=(organic)|session=x", "x=%zz", "x=j:{%22session%22:1}", "x=100%", "x=%ff",
 	} {
 		for _, lines := range [][]string{{other + "; session=3f2a=="}, {"session=3f2a==;" + other}, {other, `session="3f2a=="; ` + other}} {
 			if v, ok := Cookie(lines, "session"); !ok || v != "3f2a==" || RepeatsCookie(lines, "session") {
@@ -125,7 +138,7 @@ func TestCookiesOfOthers(t *testing.T) {
 func TestParametersOfOthers(t *testing.T) {
 	for _, other := range []string{
 		"", "a", "=", "=x", "a=b=c", "a+b=c+d", "a;b=c;d", "a=%zz", "%=1", "a[]=1&a[b][c]=2", "filter[key]=1", "a.key=1", "a_key=1", "keys=1", "mykey=1",
-		"key1=2", "q=key=3", "q=key%3D3%26key%3D4", "utm_source=x&utm_term=api%20key", "a=\u00fc", "a=%FF", "$filter=name%20eq%20'key'", "a=%u0041", "x-key=1",
+		"key1=2", "q=key=3", "q=key%3D3%26key%3D4", "utm_source=x&utm_term=api%20key", "a=\u00fc", "a=%FF", "$filter=name%20eq%20'key'", "a=%u0041", "x-key=1", "%u0041=1", "[a]=1", "a]=1", "q=a]=b", "a[b]=key]=", "key1]=2", "[keys]=3",
 	} {
 		for _, query := range []string{other + "&key=3f2a==", "key=3f2a==&" + other} {
 			if v, ok := Parameter(query, "key"); !ok || v != "3f2a==" || RepeatsParameter(query, "key") {

@@ -20,16 +20,16 @@ func (e *Engine) identify(ctx context.Context, d *Decision) bool {
 	}
 	found := p.subject.credential(d.request)
 	if found.text == "" {
-		return e.fallback(ctx, d, &p.subject.missing, "", MissingCredential)
+		return e.fallback(ctx, d, &p.subject.missing, &found, MissingCredential)
 	}
 	if e.directory == nil {
-		e.ownSubject(d, found.text, found.from)
+		e.ownSubject(d, &found)
 		return e.hasPlan(ctx, d)
 	}
 	subject, known, err := e.lookup(ctx, &found)
 	switch {
 	case errors.Is(err, ErrUnknownCredential):
-		return e.fallback(ctx, d, &p.subject.unknown, found.text, UnknownCredential)
+		return e.fallback(ctx, d, &p.subject.unknown, &found, UnknownCredential)
 	case err != nil:
 		d.Outcome, d.Err = DirectoryFailed, err
 		return false
@@ -73,22 +73,22 @@ func (e *Engine) hasPlan(ctx context.Context, d *Decision) bool {
 
 // ownSubject makes a credential its own subject, as where there is no
 // directory. A secret one is known by its hash only.
-func (e *Engine) ownSubject(d *Decision, credential string, from *Ref) {
+func (e *Engine) ownSubject(d *Decision, c *credential) {
 	d.Subject = &d.anonymous
-	if !from.Secret() {
-		d.anonymous.ID = credential
+	if !c.from.Secret() {
+		d.anonymous.ID = c.text
 	}
-	if from.address() {
-		d.Owner = e.addressOwner(credential)
+	if c.from.address() {
+		d.Owner = e.addressOwner(c.text)
 		d.Key = d.Owner
 		return
 	}
-	d.Key = e.hasher.sumString(domainKey, credential)
+	d.Key = c.sum(e.hasher, domainKey)
 	d.Owner = Scope{d.Key.Hi ^ d.Policy.domain, d.Key.Lo}
 }
 
 // fallback counts a request without a known credential, or denies it.
-func (e *Engine) fallback(ctx context.Context, d *Decision, f *fallback, credential string, denied Outcome) bool {
+func (e *Engine) fallback(ctx context.Context, d *Decision, f *fallback, c *credential, denied Outcome) bool {
 	switch f.kind {
 	case denyFallback:
 		d.Outcome = denied
@@ -101,7 +101,7 @@ func (e *Engine) fallback(ctx context.Context, d *Decision, f *fallback, credent
 		d.anonymous.ID = denied.String()
 		d.Owner = e.togetherOwner(d.Policy, denied)
 	case countByKey:
-		d.Owner = e.hasher.sumString(domainUnknownKey, credential)
+		d.Owner = c.sum(e.hasher, domainUnknownKey)
 	}
 	d.anonymous.Plan = f.plan
 	d.Subject = &d.anonymous

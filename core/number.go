@@ -28,13 +28,34 @@ func parseCost(s string) (n int64, ok bool) {
 // largestCost returns the largest number from 0 that an origin may take a client's
 // text for: beside what parseCost reads, the number that the text begins with (PHP,
 // Ruby, C, parseInt), that before its dot or exponent (parseInt), hexadecimal, octal
-// and binary ones (ECMAScript), digits of other scripts (Python) and with _ between
-// them (Python, Ruby).
+// and binary ones (ECMAScript, Spring), digits of other scripts (Python) and with _
+// (Python, Ruby), white space (Spring) or commas (ASP.NET) between them.
 func largestCost(s string) (n int64, ok bool) {
 	if n, ok = parseCost(s); ok && digits(s) {
 		return n, true
 	}
 	s = asciiDigits(trimmed(s))
+	whole, rest, _ := strings.Cut(s, ".")
+	for _, spelling := range [3]string{s, withoutBlanks(s), strings.ReplaceAll(whole, ",", "") + s[len(whole):len(s)-len(rest)] + rest} {
+		if m, found := largestPrefix(spelling); found && (!ok || m > n) {
+			n, ok = m, true
+		}
+	}
+	return n, ok
+}
+
+// withoutBlanks returns s without white space.
+func withoutBlanks(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r <= ' ' || unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// largestPrefix returns the largest number that s begins with.
+func largestPrefix(s string) (n int64, ok bool) {
 	for _, prefix := range numbers(s) {
 		if m, found := parseCost(prefix); found && (!ok || m > n) {
 			n, ok = m, true
@@ -95,6 +116,9 @@ func numbers(s string) [3]string {
 // binary one.
 func basedPrefix(s string) (n int64, ok bool) {
 	s = strings.TrimPrefix(s, "+")
+	if hex, ok := strings.CutPrefix(s, "#"); ok {
+		s = "0x" + hex
+	}
 	if len(s) < 3 || s[0] != '0' {
 		return 0, false
 	}

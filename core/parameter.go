@@ -3,7 +3,9 @@ package core
 import (
 	"iter"
 	"net/url"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Parameter returns the first value of the parameter in a raw query.
@@ -16,7 +18,7 @@ func Parameter(query, name string) (string, bool) {
 // parameter of a raw query: where it stands there several times, and where origins
 // differ. Some part parameters by semicolons, too, or leave out a pair that holds one
 // or a wrong escape, or all behind a number of them, or a # and what follows; some
-// take name[] and %20name for name.
+// take name[], [name] and %20name for name, and what comes before a ]= for all of it.
 func RepeatsParameter(query, name string) bool {
 	f := findParameter(query, name)
 	return f.several()
@@ -24,11 +26,11 @@ func RepeatsParameter(query, name string) bool {
 
 // Parameters returns the values that some origin may take for that of the query
 // parameter: parted by ampersands alone, and by semicolons too. What cannot be
-// decoded is as it came.
+// decoded is as it came, and what is beside that is decoded.
 func Parameters(query, name string) (values []string) {
 	for _, separators := range []string{"&", "&;"} {
 		for value := range parameters(query, separators, name) {
-			values = append(values, unescaped(value))
+			values = append(values, looselyDecoded(value, true))
 		}
 	}
 	return values
@@ -61,7 +63,7 @@ func findParameter(query, name string) (f find) {
 		}
 		key, value, _ := strings.Cut(pair, "=")
 		if exact, loose := parameterNamed(key, name); exact || loose {
-			f.add(value, loose || before == ';' || after == ';' || !escapes(value))
+			f.add(value, loose || before == ';' || after == ';' || !escapes(value) || closesBracket(value))
 		}
 		f.doubtful = f.doubtful || after == '#' || pairs > maxPairs
 		before = after
@@ -81,8 +83,8 @@ func parameterNamed(key, name string) (exact, loose bool) {
 	if key = unescaped(key); key == name {
 		return true, false
 	}
-	key, _, _ = strings.Cut(key, "\x00")
-	if key = trimmed(key); len(key) < len(name) {
+	key, _, _ = strings.Cut(looselyDecoded(key, true), "\x00")
+	if key = strings.TrimLeft(trimmed(key), "[]"); len(key) < len(name) {
 		return false, false
 	}
 	for i := range len(name) {
@@ -90,7 +92,23 @@ func parameterNamed(key, name string) (exact, loose bool) {
 			return false, false
 		}
 	}
-	return false, len(key) == len(name) || key[len(name)] == '['
+	return false, len(key) == len(name) || key[len(name)] == '[' || key[len(name)] == ']'
+}
+
+// closesBracket reports whether s has a ]=, where qs (Express) parts a name, which may
+// have brackets, from its value.
+func closesBracket(s string) bool {
+	for i := strings.IndexByte(s, '='); i >= 0; {
+		if before := s[:i]; strings.HasSuffix(before, "]") || len(before) > 2 && strings.EqualFold(before[len(before)-3:], "%5d") {
+			return true
+		}
+		next := strings.IndexByte(s[i+1:], '=')
+		if next < 0 {
+			return false
+		}
+		i += 1 + next
+	}
+	return false
 }
 
 // unescaped decodes a part of a query, if it can be decoded.
@@ -102,6 +120,41 @@ func unescaped(s string) string {
 		return decoded
 	}
 	return s
+}
+
+// looselyDecoded decodes those escapes that are right, as PHP and Node.js do, and those
+// of UTF-16 (%u0041, ASP.NET); a plus becomes a space where that is asked for.
+func looselyDecoded(s string, plus bool) string {
+	if strings.IndexByte(s, '%') < 0 && (!plus || strings.IndexByte(s, '+') < 0) {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for s != "" {
+		if wide, ok := wideEscaped(s); ok {
+			b, s = utf8.AppendRune(b, wide), s[6:]
+			continue
+		}
+		c, ok := escaped(s)
+		switch {
+		case ok:
+			s = s[2:]
+		case plus && s[0] == '+':
+			c = ' '
+		default:
+			c = s[0]
+		}
+		b, s = append(b, c), s[1:]
+	}
+	return string(b)
+}
+
+// wideEscaped returns the character whose escape s begins with.
+func wideEscaped(s string) (rune, bool) {
+	if len(s) < 6 || s[0] != '%' || s[1]|0x20 != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(s[2:6], 16, 16)
+	return rune(n), err == nil
 }
 
 // escapes reports whether each % in s is followed by two hexadecimal digits.

@@ -37,3 +37,36 @@ func TestSpellingsOfACookie(t *testing.T) {
 		}
 	}
 }
+
+// TestSpellingsOfAScheme: where no directory knows it, a credential behind a scheme is
+// the same in any case of that and behind any number of spaces. A directory is asked for
+// what came.
+func TestSpellingsOfAScheme(t *testing.T) {
+	const policy = `{"subject":{"sources":[{"from":"{header.authorization}"},{"from":"{header.X-Other}"}],"unknown":{"count_by":"key"}},
+		"limits":[{"name":"r","kind":"rolling","window":"1m","max":1}]}`
+	for _, subjects := range []core.Directory{nil, directory{"Token known": {ID: "known"}}} {
+		w := newWorld(t, policy, subjects)
+		for _, tc := range []struct {
+			header, value string
+			want          core.Outcome
+		}{
+			{"authorization", "Token real", core.Admitted},
+			{"authorization", "token real", core.Denied},
+			{"authorization", "TOKEN   real", core.Denied},
+			{"authorization", " Token\treal", core.MissingCredential},
+			{"authorization", "Token Real", core.Admitted},
+			{"authorization", "Apikey real", core.Admitted},
+			{"authorization", "real", core.Admitted},
+			{"authorization", "Real", core.Admitted},
+			{"authorization", "Token real x", core.Admitted},
+			{"authorization", "Token known", core.Admitted},
+			{"authorization", "token known", map[bool]core.Outcome{true: core.Denied, false: core.Admitted}[subjects == nil]}, // there it is unknown
+			{"X-Other", "Token two", core.Admitted},
+			{"X-Other", "token two", core.Admitted},
+		} {
+			if d := w.do("GET /", "", "header."+tc.header, tc.value); d.Outcome != tc.want {
+				t.Errorf("%s %q: %s, want %s", tc.header, tc.value, d.Outcome, tc.want)
+			}
+		}
+	}
+}

@@ -87,7 +87,7 @@ func (s *source) All(a *core.Ref) []string {
 		return append(core.Parameters(s.query(), a.Name), v)
 	case core.RefCookie:
 		v, _ := s.entry("cookie." + a.Name)
-		return append(core.Cookies(s.cookies(), a.Name), v, core.CookieDecoded(v))
+		return append(core.Cookies(s.cookies(), a.Name), core.Cookies([]string{"v=" + v}, "v")...)
 	default:
 		return nil
 	}
