@@ -83,7 +83,7 @@ for t in "${targets[@]}"; do
 	read -r dir target <<<"$t"
 	if [ "$(cat "$work/$target.status")" != 0 ]; then
 		printf '\n== %s %s\n' "$dir" "$target"
-		grep -av '^fuzz: elapsed' "$work/$target.log" | tail -50
+		grep -av '^fuzz: elapsed' "$work/$target.log" | tail -50 || true
 	fi
 done
 ((failed == 0))
