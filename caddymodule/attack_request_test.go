@@ -275,8 +275,9 @@ func TestAttackCostsOfSeveralValues(t *testing.T) {
 		{"n=%37%30%zz", []string{"Cookie: n=%39%30%zz"}, "70,1,90"},
 		{"[n]=70", []string{"X-N: #50", "Cookie: n=j:90"}, "70,80,90"},
 		{"n]=70", []string{"X-N: 8 0", "Cookie: n=j%3A%5B%2290%22%5D"}, "70,80,90"},
-		{"n=7%u0030", []string{"X-N: 1,00"}, "70,100,1"},
+		{"n=7%u0030", []string{"Cookie: n=1_00"}, "70,1,100"},
 		{"n=7+0", nil, "70,1,1"},
+		{"n=1&n=70", []string{"X-N: 1,80"}, "70,80,1"},
 		{"n=seventy&n=$70", []string{"X-N: x80", "Cookie: n=n90"}, "1,1,1"},
 		{"n=x&n=-5&N=70", []string{"X-N: -80", "Cookie: N=90"}, "1,1,1"},
 	} {

@@ -119,7 +119,7 @@ func (e *Engine) begin(ctx context.Context, now Instant, p *Policy, who Who, d *
 		return nil
 	}
 	if e.directory == nil {
-		e.ownSubject(d, &credential{text: who.Key, from: p.subject.sourceOf()})
+		e.ownSubject(d, &credential{text: who.Key, from: &Ref{Kind: RefHeader}, scheme: p.subject.mayHaveScheme()})
 		return nil
 	}
 	subject, err := e.directory.Lookup(ctx, who.Key)

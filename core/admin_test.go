@@ -35,6 +35,22 @@ func (w *world) amend(who core.Who, limits []string, op core.Settle) error {
 	return w.engine.Amend(context.Background(), w.now, w.policy, who, limits, &op)
 }
 
+// TestInspectByKeyOfSeveralWords: without a directory a key with a space is found, spelt
+// as the request had it.
+func TestInspectByKeyOfSeveralWords(t *testing.T) {
+	for sources, header := range map[string]string{
+		`{"from":"{header.X-Key}"}`: "X-Key",
+		`{"from":"{header.Authorization}","scheme":"bearer"},{"from":"{header.X-Key}"}`: "X-Key",
+		`{"from":"{header.authorization}"}`:                                             "authorization",
+	} {
+		w := newWorld(t, `{"subject":{"sources":[`+sources+`]},"limits":[{"name":"r","kind":"rolling","window":"1m","max":5}]}`, nil)
+		w.want(w.do("GET /", "", "header."+header, "Acme key 1"), core.Admitted)
+		if used := w.inspect(core.Who{Key: "Acme key 1"}).Charges[0].Used; used != 1 {
+			t.Errorf("%s: %d used, want 1", sources, used)
+		}
+	}
+}
+
 // TestInspectByID: a directory that knows ids tells the plan; of any other
 // subject maxima that depend on it are guesses.
 func TestInspectByID(t *testing.T) {

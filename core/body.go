@@ -89,16 +89,16 @@ func (s *bodyScan) findIn(token []byte) {
 	}
 }
 
-// bracketed reads an array that is at the path. One number in any number of brackets is
-// that number for JavaScript.
+// bracketed reads an array that is at the path. JavaScript takes the number that is
+// first in it, in any number of brackets, for its own.
 func (s *bodyScan) bracketed() bool {
 	start := s.at
 	if !s.skip() {
 		return false
 	}
-	inner := bodyScan{text: bytes.Trim(s.text[start:s.at], "[] \n\r\t")}
-	if inner.scalar() && inner.at == len(inner.text) {
-		s.findIn(inner.text)
+	inner := bodyScan{text: bytes.TrimLeft(s.text[start:s.at], "[ \n\r\t")}
+	if inner.scalar() {
+		s.findIn(inner.text[:inner.at])
 	}
 	return true
 }

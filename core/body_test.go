@@ -55,8 +55,12 @@ func TestDefinitionBodies(t *testing.T) {
 		{"n", `{"n":"0x46"}`, 70},
 		{"n", `{"n":[70]}`, 70}, // Number([70])
 		{"n", `{"n":[ [["7x"]]]}`, 7},
-		{"n", `{"n":[70,1]}`, none},
-		{"n", `{"n":[[70],1]}`, none},
+		{"n", `{"n":[70,1]}`, 70}, // parseInt([70,1])
+		{"n", `{"n":["70x",{}]}`, 70},
+		{"n", `{"n":[[70],1]}`, 70},
+		{"n", `{"n":[[],70]}`, none},
+		{"n", `{"n":[{},70]}`, none},
+		{"n", `{"n":[null,70]}`, none},
 		{"n", `{"n":["]"]}`, none},
 		{"n", `{"n":[]}`, none},
 		{"n", `{"n":[{"n":70}]}`, none},
@@ -198,6 +202,7 @@ func FuzzBodyCost(f *testing.F) {
 	for _, s := range []string{
 		`{"images":[1,2]}`, `{"images":[],"images":[[]]}`, `[`, `{"images":{"length":"9"}}`, `{"n":1.5e3,"a":{"n":"7"}}`,
 		`{"N":-0.0E-1,"n":"\u0031"}`, "\xff\xfe{\x00}\x00", `{"a":{"n":NaN}} {}`, `{"\u0061":{"N":"1"}}`,
+		`{"n":[70,1]}`, `{"n":[["7x",2]]}`, `{"n":[[],70]}`,
 	} {
 		f.Add(s)
 	}
@@ -235,8 +240,8 @@ func (m *bodyModel) find(n int64, ok bool) {
 }
 
 // value reads a value; matched is how many words of the path lead here, or −1.
-// It returns the number or string that it is, or that is alone in an array.
-func (m *bodyModel) value(matched int) (lone any) {
+// It returns the number or string that it is, or that is first in an array.
+func (m *bodyModel) value(matched int) (first any) {
 	length := matched > 0 && matched == len(m.path)-1 && m.path[matched] == "length"
 	token, _ := m.decoder.Token()
 	switch v := token.(type) {
@@ -250,25 +255,24 @@ func (m *bodyModel) value(matched int) (lone any) {
 					next = matched + 1
 				}
 			}
-			lone = m.value(next)
+			if inner := m.value(next); v == '[' && n == 0 {
+				first = inner
+			}
 		}
 		_, _ = m.decoder.Token()
 		if v == '[' {
 			m.find(n, length)
 		}
-		if v != '[' || n != 1 {
-			return nil
-		}
 	case json.Number, string:
-		lone = v
+		first = v
 	}
 	if matched == len(m.path) {
-		switch v := lone.(type) {
+		switch v := first.(type) {
 		case json.Number:
 			m.find(parseCost(v.String()))
 		case string:
 			m.find(largestCost(v))
 		}
 	}
-	return lone
+	return first
 }

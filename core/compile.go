@@ -195,7 +195,7 @@ func (k *compiler) subject(path string, c *SubjectConfig, p *Policy) *subjectRul
 		}) {
 			k.errorf(at+".from", "{%s} is repeated", ref.Text)
 		}
-		s.sources = append(s.sources, credentialSource{ref: ref, bearer: source.Scheme != ""})
+		s.sources = append(s.sources, newCredentialSource(ref, source.Scheme != ""))
 	}
 	s.missing = k.fallback(path+".missing", c.Missing, p, false)
 	s.unknown = k.fallback(path+".unknown", c.Unknown, p, true)

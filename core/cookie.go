@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/url"
 	"strings"
@@ -110,14 +111,13 @@ func findCookie(lines []string, name string) (f find) {
 // decodesAlike reports whether all origins that decode a cookie's value read a text in
 // it, and the same.
 func decodesAlike(value string) bool {
-	if strings.HasPrefix(value, "j:") {
-		return false
-	}
+	const json = "j:"
 	if strings.IndexByte(value, '%') < 0 {
-		return true
+		return !strings.HasPrefix(value, json)
 	}
-	decoded := CookieDecoded(value)
-	return escapes(value) && utf8.ValidString(decoded) && !strings.HasPrefix(decoded, "j:")
+	var buf [128]byte
+	decoded := appendDecoded(buf[:0], value, false)
+	return escapes(value) && utf8.Valid(decoded) && !bytes.HasPrefix(decoded, []byte(json))
 }
 
 // jsonText returns the text that s is in JSON, in any number of brackets.

@@ -15,6 +15,13 @@ type subjectRule struct {
 type credentialSource struct {
 	ref    Ref
 	bearer bool // after the authorization scheme Bearer (RFC 6750, section 2.1)
+	scheme bool // with an authorization scheme before it, or none
+}
+
+// newCredentialSource returns the source that ref is.
+func newCredentialSource(ref Ref, bearer bool) credentialSource {
+	authorization := ref.Kind == RefHeader && strings.EqualFold(ref.Name, "Authorization")
+	return credentialSource{ref: ref, bearer: bearer, scheme: authorization && !bearer}
 }
 
 type fallbackKind uint8
@@ -37,6 +44,7 @@ type credential struct {
 	text    string
 	encoded string // as it came, where that is not text
 	from    *Ref
+	scheme  bool // its first word may be an authorization scheme
 }
 
 // credential returns the first credential that the request carries. What stands
@@ -75,7 +83,7 @@ func (s *credentialSource) read(v string) (c credential, clear bool) {
 			return credential{}, false
 		}
 	}
-	c = credential{text: s.ref.plain(v), from: &s.ref}
+	c = credential{text: s.ref.plain(v), from: &s.ref, scheme: s.scheme}
 	switch s.ref.Kind {
 	case RefCookie:
 		if c.text != trimmed(v) { // it was decoded
@@ -93,35 +101,29 @@ func (s *credentialSource) read(v string) (c credential, clear bool) {
 
 // sum hashes the credential in a domain, for where no directory knows it: all spellings
 // alike of an Authorization header with its scheme, which may be in any case with any
-// number of spaces behind it (RFC 9110, section 11).
+// white space behind it (RFC 9110, section 11; some origins take more than spaces).
 func (c *credential) sum(h Hasher, domain uint64) Scope {
-	end := strings.IndexByte(c.text, ' ')
-	if end < 0 || !c.from.authorization() {
+	end := -1
+	if c.scheme {
+		end = firstBlank(c.text)
+	}
+	if end < 0 {
 		return h.sumString(domain, c.text)
 	}
 	var buf [64]byte
 	scheme := buf[:0]
 	for _, letter := range []byte(c.text[:end]) {
-		scheme = append(scheme, letter|0x20)
-	}
-	return h.sumString(domain^h.sumBytes(domain, scheme).Lo, strings.TrimLeft(c.text[end:], " "))
-}
-
-// sourceOf returns where a key comes from that somebody names without saying so.
-func (s *subjectRule) sourceOf() *Ref {
-	if s != nil {
-		for i := range s.sources {
-			if ref := &s.sources[i].ref; ref.authorization() {
-				return ref
-			}
+		if letter >= 'A' && letter <= 'Z' {
+			letter += 'a' - 'A'
 		}
+		scheme = append(scheme, letter)
 	}
-	return &Ref{Kind: RefHeader}
+	return h.sumString(domain^h.sumBytes(domain, scheme).Lo, trimmed(c.text[end:]))
 }
 
-// authorization reports whether it is the header that has a scheme.
-func (r *Ref) authorization() bool {
-	return r.Kind == RefHeader && strings.EqualFold(r.Name, "Authorization")
+// mayHaveScheme reports whether a credential of the rule may have a scheme before it.
+func (s *subjectRule) mayHaveScheme() bool {
+	return s != nil && slices.ContainsFunc(s.sources, func(c credentialSource) bool { return c.scheme })
 }
 
 // secret reports whether what the rule finds may be a credential.

@@ -66,6 +66,16 @@ func trimmed(s string) string {
 // visible reports whether c is a visible character of ASCII.
 func visible(c byte) bool { return c > ' ' && c < 0x7f }
 
+// firstBlank returns where the first rune is that trimmed takes for white space, or −1.
+func firstBlank(s string) int {
+	for i, r := range s {
+		if blank(r, s[i]) {
+			return i
+		}
+	}
+	return -1
+}
+
 // blank reports whether a rune is white space for trimmed; b is its byte where it
 // is no UTF-8.
 func blank(r rune, b byte) bool {
@@ -75,10 +85,11 @@ func blank(r rune, b byte) bool {
 	return r <= ' ' || r > '~' && (r == 0x7f || r == 0xfeff || unicode.IsSpace(r))
 }
 
-// ListOf returns a header's values and, where they may be lists, their members.
+// ListOf returns the members of a header's values, which are lists or none. Proxies make
+// one list of several values.
 func ListOf(lines []string) (values []string) {
 	for _, line := range lines {
-		values = append(append(values, line), strings.Split(line, ",")...)
+		values = append(values, strings.Split(line, ",")...)
 	}
 	return values
 }

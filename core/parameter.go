@@ -128,7 +128,11 @@ func looselyDecoded(s string, plus bool) string {
 	if strings.IndexByte(s, '%') < 0 && (!plus || strings.IndexByte(s, '+') < 0) {
 		return s
 	}
-	b := make([]byte, 0, len(s))
+	return string(appendDecoded(make([]byte, 0, len(s)), s, plus))
+}
+
+// appendDecoded appends to b what looselyDecoded returns of s.
+func appendDecoded(b []byte, s string, plus bool) []byte {
 	for s != "" {
 		if wide, ok := wideEscaped(s); ok {
 			b, s = utf8.AppendRune(b, wide), s[6:]
@@ -145,7 +149,7 @@ func looselyDecoded(s string, plus bool) string {
 		}
 		b, s = append(b, c), s[1:]
 	}
-	return string(b)
+	return b
 }
 
 // wideEscaped returns the character whose escape s begins with.

@@ -54,6 +54,8 @@ func TestSpellingsOfAScheme(t *testing.T) {
 			{"authorization", "token real", core.Denied},
 			{"authorization", "TOKEN   real", core.Denied},
 			{"authorization", " Token\treal", core.MissingCredential},
+			{"authorization", "Token \u00a0real", core.Denied}, // Python's split()
+			{"authorization", "Token\xa0real", core.Denied},
 			{"authorization", "Token Real", core.Admitted},
 			{"authorization", "Apikey real", core.Admitted},
 			{"authorization", "real", core.Admitted},
