@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/weirhq/weir/core"
+	"github.com/weirhq/weir/core/memory"
 )
 
 // ask returns a request for "/path" by key.
@@ -47,6 +48,35 @@ func TestDecideAll(t *testing.T) {
 	w.wantOutcomes(all, core.Withheld, core.Denied)
 	w.used(all[0], "requests", 1, 9)
 	w.used(w.admit("GET /", "b"), "requests", 2, 8)
+}
+
+// TestDecideAllAtSeveralRates: in a full store whose subjects share cells, requests
+// of one step charge one bucket at different rates: each brings a Cap, or they are of
+// several subjects.
+func TestDecideAllAtSeveralRates(t *testing.T) {
+	store := memory.New(memory.Options{MaxCells: 1, Overflow: memory.Share})
+	t.Cleanup(func() { _ = store.Close() })
+	people := directory{"a": {ID: "a", Plan: "slow"}, "b": {ID: "b", Plan: "fast"}}
+	w := newWorldOn(t, `{`+keyed+`"plans":{"slow":{"r":1},"fast":{"r":2}},"limits":[
+		{"name":"filler","kind":"fixed","window":"1h","max":9,"match":[{"paths":["/filler"]}]},
+		{"name":"own","kind":"bucket","window":"1s","rate":5,"max":5,"match":[{"paths":["/own"]}]},
+		{"name":"all","kind":"bucket","window":"1s","per":["all"],"rate":"{subject.r}","max":5,"match":[{"paths":["/all"]}]}]}`,
+		core.Options{Store: store, Directory: people})
+	w.admit("GET /filler", "a")
+	first, second := ask("/own", "a", 1), ask("/own", "a", 1)
+	first.Cap = core.Cap{Given: true, Max: 10, Length: 1_000_000}
+	second.Cap = core.Cap{Given: true, Max: 11, Length: 1_000_000}
+	for limit, all := range map[string][]*core.Decision{
+		"own": w.decideAll(first, second),
+		"all": w.decideAll(ask("/all", "a", 1), ask("/all", "b", 1)),
+	} {
+		w.wantOutcomes(all, core.Admitted, core.Admitted)
+		for _, d := range all {
+			if c := d.Charge(limit); c.Used != 2 {
+				t.Errorf("%s: %d used, want 2", limit, c.Used)
+			}
+		}
+	}
 }
 
 // TestDecideAllWithoutSubject: one request that nobody can be charged for

@@ -479,3 +479,23 @@ func TestDefinitionUnleasedSlot(t *testing.T) {
 	w.used(w.look("k"), "jobs", 2, 0)
 	w.deny("POST /", "k")
 }
+
+// TestHugeCostsInFlight: what requests in flight cost adds up to MaxAmount at most,
+// and goes as they end, however many there are that nobody refuses.
+func TestHugeCostsInFlight(t *testing.T) {
+	for _, until := range []string{`"until":"response"`, `"until":"released","ttl":"1h"`} {
+		w := newWorld(t, `{`+keyed+`"limits":[{"name":"h","kind":"hold",`+until+`,"max":5,"cost":{"from":"{header.N}"},"refuse":[{"paths":["/run"]}]}]}`, nil)
+		open := make([]*core.Decision, 1025)
+		for i := range open {
+			open[i] = w.admit("GET /free", "k", "header.N", "9007199254740991")
+			w.used(open[i], "h", core.MaxAmount, 0)
+		}
+		w.deny("GET /run", "k")
+		w.used(w.look("k"), "h", core.MaxAmount, 0)
+		for _, d := range open {
+			w.end(d)
+		}
+		w.used(w.look("k"), "h", 0, 5)
+		w.used(w.admit("GET /run", "k"), "h", 1, 4)
+	}
+}

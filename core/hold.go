@@ -5,7 +5,7 @@ import "math/rand/v2"
 // A hold counts the slots that are taken until their response ends. Each charge
 // has a slot of its own, so that ending it twice is ending it once.
 type hold struct {
-	used int64
+	used int64 // what the slots cost, at most MaxAmount
 	// generation tells this cell's entries from those of one that was here
 	// before it was reset; 0 until something is taken.
 	generation int64
@@ -13,16 +13,19 @@ type hold struct {
 	free       uint32 // the first free slot, by number from 1; 0: none
 }
 
-// A slot is what one charge took. Slots that are free form a list.
+// A slot is what one charge took: of a cost above what the cell has room for, as
+// much as there is, so that its end gives back no more. Slots that are free form a
+// list.
 type slot struct {
 	cost   int64
 	serial uint32 // distinguishes the charges that had this slot
 	next   uint32 // of a free slot: the next free one, by number from 1
 }
 
-// CheckHold fills in c's State for a hold in which used slots are taken.
+// CheckHold fills in c's State for a hold in which used slots are taken, at most
+// MaxAmount.
 func CheckHold(used int64, c *Charge) {
-	if !c.weigh(min(used, MaxAmount)) {
+	if !c.weigh(used) {
 		c.Wait = Unknown
 	}
 	if used > 0 {
@@ -38,14 +41,15 @@ func (h *hold) Take(_ Instant, c *Charge) {
 	if h.generation == 0 {
 		h.generation = 1 + rand.Int64N(MaxAmount)
 	}
-	h.used += c.Cost
-	c.State = State{Used: min(h.used, MaxAmount), Taken: true}
+	cost := min(c.Cost, MaxAmount-h.used)
+	h.used += cost
+	c.State = State{Used: h.used, Taken: true}
 	c.Entry.Stamp = h.generation
 	if h.used > 0 {
 		c.Grow = Unknown
 	}
-	if c.Cost > 0 {
-		c.Entry.Slot = h.take(c.Cost)
+	if cost > 0 {
+		c.Entry.Slot = h.take(cost)
 	}
 }
 
@@ -73,7 +77,7 @@ func (h *hold) Settle(_ Instant, c *Charge, delta int64) {
 	if s.cost == 0 || s.serial != uint32(c.Entry.Slot>>32) {
 		return
 	}
-	delta = max(delta, -s.cost)
+	delta = min(max(delta, -s.cost), MaxAmount-h.used)
 	s.cost += delta
 	h.used += delta
 	if s.cost == 0 {

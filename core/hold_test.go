@@ -49,6 +49,38 @@ func TestHoldEntries(t *testing.T) {
 	used(0)
 }
 
+// The slots of a cell add up to MaxAmount at most, and each gives back what it took.
+func TestHoldSaturates(t *testing.T) {
+	l := &Limit{Kind: Hold}
+	h := newCell(l)
+	take := func(cost, used int64) *Charge {
+		t.Helper()
+		c := &Charge{Limit: l, Cost: cost, Max: Unlimited}
+		if h.Take(Instant{}, c); c.Used != used {
+			t.Errorf("%d used, want %d", c.Used, used)
+		}
+		return c
+	}
+	settle := func(c *Charge, delta, used int64) {
+		t.Helper()
+		h.Settle(Instant{}, c, delta)
+		now := *c
+		if h.Check(Instant{}, &now); now.Used != used {
+			t.Errorf("%d used, want %d", now.Used, used)
+		}
+	}
+	one, most := take(1, 1), take(MaxAmount, MaxAmount)
+	for range 2000 {
+		settle(take(MaxAmount, MaxAmount), -MaxAmount, MaxAmount)
+		take(MaxAmount, MaxAmount)
+	}
+	settle(one, MaxAmount, MaxAmount)
+	settle(most, -MaxAmount, 1)
+	settle(take(2, 3), 2, 5)
+	settle(one, MaxAmount, MaxAmount)
+	settle(one, -MaxAmount, 4)
+}
+
 func TestHoldAllocatesNothing(t *testing.T) {
 	h := newCell(&Limit{Kind: Hold})
 	c := &Charge{Limit: &Limit{Kind: Hold}, Cost: 1, Max: 5, Refusable: true}

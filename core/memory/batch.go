@@ -5,6 +5,7 @@ import "github.com/weirhq/weir/core"
 // A claim is a cell that a batch charges, and what of it is claimed so far.
 type claim struct {
 	found
+	rate  int64 // at which it drains, of a bucket that subjects share; else 0
 	ahead int64
 	taken bool
 }
@@ -68,26 +69,53 @@ func (s *Store) claims(held locks, op *core.Take, full bool) map[cellKey]*claim 
 	return claims
 }
 
-// newClaim returns the claim to c's cell, which other subjects may share.
+// newClaim returns the claim to c's cell, which other subjects may share. That of a
+// bucket is then the one of the slowest rate at which the batch charges c's own: all
+// of it is counted there, as it would be in a cell of its own, and at that rate, for
+// at a higher one the debts of others would drain too fast.
 func (s *Store) newClaim(held locks, claims map[cellKey]*claim, op *core.Take, c *core.Charge, full bool) *claim {
 	f := new(claim)
 	if c.Limit.Leasable() {
 		return f
 	}
-	s.find(held, op.Now, c, full, &f.found)
+	slow := *c
+	if c.Limit.Kind == core.Bucket && held.shards&s.bit(commons) != 0 {
+		slow.Rate = slowest(op, c)
+	}
+	s.find(held, op.Now, &slow, full, &f.found)
 	if !f.common {
 		return f
 	}
-	key := cellKey{c.Limit.ID, commonScope(c)}
+	key := cellKey{c.Limit.ID, commonScope(&slow)}
 	if first := claims[key]; first != nil {
 		return first
 	}
 	claims[key] = f
+	if c.Limit.Kind == core.Bucket {
+		f.rate = slow.Rate
+	}
 	return f
+}
+
+// slowest returns the least rate of the charges of c's cell, the first of which is
+// op's.
+func slowest(op *core.Take, c *core.Charge) int64 {
+	rate := c.Rate
+	for t := op.Next; t != nil; t = t.Next {
+		for i := range t.Charges {
+			if other := &t.Charges[i]; keyOf(other) == keyOf(c) {
+				rate = min(rate, other.Rate)
+			}
+		}
+	}
+	return rate
 }
 
 // claim checks c as if the charges before it that fit were taken.
 func (s *Store) claim(f *claim, op *core.Take, c *core.Charge) {
+	if f.rate > 0 {
+		c.Rate = f.rate
+	}
 	c.State, c.Ahead = core.State{}, f.ahead
 	s.look(op.Now, c, &f.found)
 	if takes(true, c) && !f.omits(c) {

@@ -169,7 +169,10 @@ func (g *ledger) discard(l *lease) {
 func (g *ledger) leaseAbove(now core.Instant, b *book, op *core.Settle, name string, given int64) (any bool) {
 	for i := range op.Charges {
 		c := &op.Charges[i]
-		if !c.Limit.Leasable() || c.Taken || c.Peek || c.CheckOnly || c.Cost <= given || g.size() >= g.most {
+		if !c.Limit.Leasable() || c.Taken || c.Peek || c.CheckOnly || c.Cost <= given {
+			continue
+		}
+		if g.size() >= g.most || g.used[keyOf(c)] == core.MaxAmount {
 			continue
 		}
 		any = true

@@ -20,7 +20,7 @@ const maxGiven = 1 << 14
 type ledger struct {
 	mu    sync.Mutex // guards what follows
 	seen  seen
-	used  map[cellKey]int64
+	used  map[cellKey]int64 // at most core.MaxAmount
 	books map[string]*book
 
 	slots    []slot // number 0 is none
@@ -109,11 +109,12 @@ func (g *ledger) add(key cellKey, delta int64) {
 	}
 }
 
-// take takes c's slots for op's request.
+// take takes c's slots for op's request, as many as the cell can count.
 func (g *ledger) take(op *core.Take, c *core.Charge) {
 	if c.Cost > 0 {
-		g.add(keyOf(c), c.Cost)
-		g.admit(op, c)
+		n := min(c.Cost, core.MaxAmount-g.used[keyOf(c)])
+		g.add(keyOf(c), n)
+		g.admit(op, c, n)
 	}
 	core.CheckHold(g.used[keyOf(c)], c)
 	c.Wait, c.Refused, c.NeverFits, c.Taken = 0, false, false, true

@@ -287,6 +287,7 @@ type crowdedTrace struct {
 	id           uint64
 	open         [2][]*core.Take // admitted by small and large, not ended
 	shared, own  int
+	quick        int // charges at another rate than their subject's
 }
 
 func TestSharedCellsAdmitNobodyAbove(t *testing.T) {
@@ -294,7 +295,7 @@ func TestSharedCellsAdmitNobodyAbove(t *testing.T) {
 	if raceEnabled {
 		seeds = 5 // the detector is slow
 	}
-	shared, own := 0, 0
+	shared, own, quick := 0, 0, 0
 	for seed := range seeds {
 		c := &crowdedTrace{T: t, Rand: rand.New(rand.NewPCG(seed, 1)), limits: snapshotLimits()[:4]}
 		c.limits = append(c.limits, snapshotLimits()[7], snapshotLimits()[5], snapshotLimits()[6])
@@ -303,15 +304,15 @@ func TestSharedCellsAdmitNobodyAbove(t *testing.T) {
 		for range 2000 {
 			c.step()
 		}
-		shared, own = shared+c.shared, own+c.own
+		shared, own, quick = shared+c.shared, own+c.own, quick+c.quick
 		must(t, c.small.Close())
 		must(t, c.large.Close())
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
 	}
-	if shared < 1000 || own < 1000 {
-		t.Errorf("only %d charges in shared cells, %d in others", shared, own)
+	if shared < 1000 || own < 1000 || quick < 50 {
+		t.Errorf("only %d charges in shared cells, %d in others, %d at another rate", shared, own, quick)
 	}
 }
 
@@ -363,6 +364,23 @@ func (c *crowdedTrace) request(n int) *core.Take {
 	return op
 }
 
+// quicken gives charges of a bucket higher rates where the last of it in a batch
+// has its subject's.
+func (c *crowdedTrace) quicken(op *core.Take) {
+	last := map[core.Scope]*core.Charge{}
+	for ; op != nil; op = op.Next {
+		for i := range op.Charges {
+			if one := &op.Charges[i]; one.Limit.Kind == core.Bucket {
+				if before := last[one.Scope]; before != nil {
+					before.Rate += c.Int64N(1000)
+					c.quick++
+				}
+				last[one.Scope] = one
+			}
+		}
+	}
+}
+
 func clone(op *core.Take) *core.Take {
 	if op == nil {
 		return nil
@@ -374,7 +392,8 @@ func clone(op *core.Take) *core.Take {
 }
 
 func (c *crowdedTrace) take() {
-	small := c.request(1 + c.IntN(3)/2*c.IntN(3))
+	small := c.request(1 + c.IntN(3)/2*c.IntN(4))
+	c.quicken(small)
 	large := clone(small)
 	switch err := c.small.Take(context.Background(), small); {
 	case errors.Is(err, ErrFull):

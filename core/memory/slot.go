@@ -18,8 +18,9 @@ type slot struct {
 	sibling    uint32 // the request's next slot
 }
 
-// admit adds a slot with c's cost to op's request, the newest of its policy.
-func (g *ledger) admit(op *core.Take, c *core.Charge) {
+// admit adds a slot with count places for c to op's request, the newest of its
+// policy.
+func (g *ledger) admit(op *core.Take, c *core.Charge, count int64) {
 	n := g.free
 	if n == 0 {
 		n = uint32(len(g.slots))
@@ -35,7 +36,7 @@ func (g *ledger) admit(op *core.Take, c *core.Charge) {
 	b := g.book(op.Policy)
 	g.slots[n] = slot{
 		id: op.ID, book: b, key: keyOf(c), limit: c.Limit, owner: op.Owner,
-		sequence: g.sequence, count: c.Cost, prev: b.last,
+		sequence: g.sequence, count: count, prev: b.last,
 	}
 	if first == 0 {
 		g.requests[op.ID] = n

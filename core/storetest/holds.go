@@ -50,6 +50,33 @@ var holdCases = []testCase{
 		},
 	},
 	{
+		"HugeSlots",
+		"what a cell's slots add up to is MaxAmount at most; a request's end frees what its slots added",
+		func(k *kit) {
+			for _, l := range refusing(5)[4:] {
+				free := charge(l, alice, core.MaxAmount)
+				free.Refusable = false
+				one := k.admit(alice, charge(l, alice, 1))
+				var open []*core.Take
+				for range 1100 {
+					op := k.admit(alice, free)
+					if n := op.Charges[0].Used; n != core.MaxAmount {
+						k.Fatalf("%d used", n)
+					}
+					open = append(open, op)
+				}
+				k.refuse(alice, charge(l, alice, 1))
+				k.wantUsed(l, alice, core.MaxAmount)
+				k.end(one)
+				k.wantUsed(l, alice, core.MaxAmount-1)
+				for _, op := range open {
+					k.end(op)
+				}
+				k.wantUsed(l, alice, 0)
+			}
+		},
+	},
+	{
 		"EndOfTheRefused",
 		"a refused request has no slot to end",
 		func(k *kit) {
@@ -355,6 +382,29 @@ var leaseCases = []testCase{
 			k.wantUsed(l, alice, 2)
 			s := core.Settle{Lease: []string{"c"}, Unleased: true, Charges: []core.Charge{charge(l, alice, 1)}}
 			k.wantTold(k.outside(alice, s), 1, 0, 0, 0)
+		},
+	},
+	{
+		"HugeSlotsLeased",
+		"leases count in that sum: there are none above it",
+		func(k *kit) {
+			l := jobs(5)
+			free := charge(l, alice, core.MaxAmount)
+			free.Refusable = false
+			most, none := k.admit(alice, free), k.admit(alice, free)
+			k.wantTold(k.lease(most, "a", "b"), 2, 0, 0, 0)
+			k.wantTold(k.lease(none, "c"), 0, 0, 0, 1)
+			failed := core.Settle{Lease: []string{"d", "a"}, Unleased: true, Charges: []core.Charge{charge(l, alice, 2)}}
+			k.wantTold(k.outside(alice, failed), 1, 0, 0, 1)
+			k.wantUsed(l, alice, core.MaxAmount)
+			k.end(none)
+			k.wantUsed(l, alice, core.MaxAmount)
+			k.end(most)
+			k.wantUsed(l, alice, 2)
+			k.wantTold(k.outside(alice, failed), 2, 0, 0, 0)
+			k.wantUsed(l, alice, 3)
+			k.wait(minute)
+			k.wantUsed(l, alice, 0)
 		},
 	},
 	{

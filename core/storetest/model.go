@@ -164,7 +164,8 @@ func (m *model) charge(op *core.Take, c *core.Charge) {
 	switch {
 	case c.Limit.Kind == core.Hold:
 		if c.Cost > 0 {
-			m.slots = append(m.slots, slot{op.ID, op.Policy, op.Owner, c.Limit, c.Scope, m.sequence, c.Cost})
+			places := min(c.Cost, core.MaxAmount-m.held(c))
+			m.slots = append(m.slots, slot{op.ID, op.Policy, op.Owner, c.Limit, c.Scope, m.sequence, places})
 		}
 	case c.Cost < 0:
 		m.giveBack(op.Now, c)

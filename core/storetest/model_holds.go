@@ -100,7 +100,7 @@ func (m *model) leaseOne(op *core.Settle, name string, given int64) (acted bool)
 	}
 	for i := range op.Charges {
 		c := &op.Charges[i]
-		if !op.Unleased || !c.Limit.Released || c.Taken || c.Cost <= given {
+		if !op.Unleased || !c.Limit.Released || c.Taken || c.Cost <= given || m.held(c) == core.MaxAmount {
 			continue
 		}
 		acted = true

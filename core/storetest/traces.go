@@ -140,7 +140,10 @@ func (tr *trace) charges(owner core.Scope, of func(*core.Limit) bool) (charges [
 	return charges
 }
 
-var costs = []int64{1, 1, 1, 2, 3, 6, 0, -1, -4}
+var (
+	costs = []int64{1, 1, 1, 2, 3, 6, 0, -1, -4}
+	slots = []int64{1, 1, 1, 2, 3, 6, 0, core.MaxAmount - 1}
+)
 
 // charge draws a charge of l.
 func (tr *trace) charge(l *core.Limit, scope core.Scope, perKey bool) core.Charge {
@@ -152,7 +155,7 @@ func (tr *trace) charge(l *core.Limit, scope core.Scope, perKey bool) core.Charg
 	case l.Settled:
 		c.Cost = l.Reserve
 	case l.Kind == core.Hold:
-		c.Cost = one(tr, costs[:7], "slots")
+		c.Cost = one(tr, slots, "slots")
 	default:
 		c.Cost = one(tr, costs, "cost")
 	}
