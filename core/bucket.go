@@ -8,12 +8,24 @@ import "math/bits"
 // acts at once: since the last charge the debt has drained at the rate of the
 // charge that asks. Once it has drained at the rate of the last charge it is
 // gone, whatever rate comes later.
+//
+// Charges drain in their order, and a refund is of what has not drained of the charge's
+// own. For that each ends at a place in all that was poured in, and the debt tells at
+// which place the bucket drains. What was given back between two charges is a hole that
+// it will pass at once. There is one hole, as if all were where the first of them is: a
+// refund is never of more than is left of the charge, but where it drained before all
+// holes in their midst did it may be of less.
 type bucketCell struct {
 	units  int64 // the debt's whole part at time
 	part   int64 // and the rest, in 1/Length units, below Length
 	time   int64 // µs of steady clock
 	empty  int64 // when the debt will have drained
 	latest int64 // the latest time seen
+
+	poured int64 // all that was ever poured in, but for what was given back last of all
+	hole   int64 // the place from which on
+	given  int64 // so many units were given back
+	until  int64 // when the charges will have drained by their stamps, if not by empty
 }
 
 func (b *bucketCell) Check(now Instant, c *Charge) {
@@ -27,15 +39,15 @@ func (b *bucketCell) Check(now Instant, c *Charge) {
 
 func (b *bucketCell) Take(now Instant, c *Charge) {
 	b.latest = max(b.latest, now.Steady)
-	stamp := int64(0)
-	if b.tracks(c) {
+	entry := Entry{}
+	if b.tracks(c) && c.Cost != 0 { // one of 0 changes nothing, nor at which rate the debt drains
 		b.add(c, c.Cost)
-		stamp = b.empty
+		entry = Entry{Stamp: b.empty, Place: b.poured}
 	}
 	units, part := b.level(c)
 	c.State = State{
 		Used: ceilUnits(units, part), Grow: b.grow(c, units, part),
-		Taken: true, Entry: Entry{Stamp: stamp},
+		Taken: true, Entry: entry,
 	}
 }
 
@@ -47,12 +59,13 @@ func (b *bucketCell) Settle(now Instant, c *Charge, delta int64) {
 	case delta < 0:
 		if n := min(-max(delta, -MaxAmount), b.undrained(c)); n > 0 {
 			b.add(c, -n)
+			b.giveBack(c.Entry.Place, n)
 		}
 	}
 }
 
 func (b *bucketCell) Idle(now Instant) bool {
-	return b.empty <= max(b.latest, now.Steady)
+	return max(b.empty, b.until) <= max(b.latest, now.Steady)
 }
 
 // tracks reports whether the charge is recorded: without a cap nothing is.
@@ -87,7 +100,9 @@ func (b *bucketCell) level(c *Charge) (units, part int64) {
 // add brings the debt to the latest time and adds n units, or takes away -n, at
 // most what there is.
 func (b *bucketCell) add(c *Charge, n int64) {
+	before := b.empty
 	b.units, b.part = b.level(c)
+	b.poured += max(0, min(n, MaxAmount-b.units))
 	b.units += n
 	if b.units < 0 {
 		b.units, b.part = 0, 0
@@ -96,13 +111,36 @@ func (b *bucketCell) add(c *Charge, n int64) {
 		b.units, b.part = MaxAmount, 0
 	}
 	b.time = b.latest
-	b.empty = b.latest + drainTime(c, b.units, b.part)
+	if b.empty = b.latest + drainTime(c, b.units, b.part); b.empty < before {
+		b.until = max(b.until, before)
+	}
+}
+
+// giveBack notes that of the charge that ends at place n units were given back.
+func (b *bucketCell) giveBack(place, n int64) {
+	switch {
+	case place == b.poured: // nothing is behind it
+		b.poured -= n
+	case b.given == 0:
+		b.hole, b.given = place-n, n
+	default:
+		b.hole, b.given = min(b.hole, place-n), b.given+n
+	}
 }
 
 // undrained returns how much of the charge whose refund c asks for is in the
-// bucket still: charges drain in their order.
+// bucket still: no more than drains from now to its stamp, which others' refunds and a
+// higher rate have not moved, nor than is behind where the bucket drains.
 func (b *bucketCell) undrained(c *Charge) int64 {
-	left := c.Entry.Stamp - b.latest
+	units, _ := b.level(c)
+	if b.poured-units-b.given >= b.hole {
+		b.given = 0 // it is passed
+	}
+	return min(b.drains(c, c.Entry.Stamp-b.latest), c.Entry.Place-(b.poured-units-b.given))
+}
+
+// drains returns how many units c's rate drains in a time.
+func (b *bucketCell) drains(c *Charge, left int64) int64 {
 	if left <= 0 {
 		return 0
 	}

@@ -118,6 +118,118 @@ func TestDefinitionRefundBucketOfWhatHasNotDrained(t *testing.T) {
 	}
 }
 
+// A drained bucket is of charges that drain one after another, each in 1/length units.
+type drainedBucket struct {
+	rate, length int64
+	charges      []drained // in their order
+}
+
+type drained struct {
+	id, left int64
+}
+
+// pass drains for a time in µs.
+func (q *drainedBucket) pass(d int64) {
+	d *= q.rate
+	for len(q.charges) > 0 && d > 0 {
+		n := min(d, q.charges[0].left)
+		d -= n
+		if q.charges[0].left -= n; q.charges[0].left == 0 {
+			q.charges = q.charges[1:]
+		}
+	}
+}
+
+// of returns the charge id, none if it has drained.
+func (q *drainedBucket) of(id int64) *drained {
+	for i := range q.charges {
+		if q.charges[i].id == id {
+			return &q.charges[i]
+		}
+	}
+	return &drained{}
+}
+
+func (q *drainedBucket) sum() (sum int64) {
+	for _, c := range q.charges {
+		sum += c.left
+	}
+	return sum
+}
+
+// TestDefinitionRefundBucketOfItsOwn: whatever others give back meanwhile, a charge gives
+// back no more than what of it has not drained; and all of that where time stands still
+// or there are two charges at once, and nearly always else.
+func TestDefinitionRefundBucketOfItsOwn(t *testing.T) {
+	less, refunds := 0, 0
+	for seed := range uint64(4000) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		l := &Limit{Kind: Bucket, Length: pick(r, []int64{1, 7, 1000}), Settled: true}
+		q := &drainedBucket{rate: 1 + r.Int64N(5), length: l.Length}
+		order, most, speed := r.IntN(3), 1+r.IntN(2)*r.IntN(6), r.Int64N(9) // most: at once, but for one
+		exact := speed == 0 || most < 2
+		b, now, flying := &bucketCell{}, steadyStart, []Charge(nil)
+		for step := range int64(200) {
+			d := r.Int64N(speed*q.length/q.rate + 1)
+			now = now.Add(d)
+			q.pass(d)
+			switch {
+			case len(flying) > most || len(flying) > 0 && r.IntN(2) == 0:
+				i := [...]int{r.IntN(len(flying)), 0, len(flying) - 1}[order]
+				c := flying[i]
+				flying = append(flying[:i:i], flying[i+1:]...)
+				own := q.of(c.Entry.Stamp)
+				c.Entry.Stamp = now.Steady + 1<<40 // of the place alone
+				b.Settle(now, &c, 0)               // which tells the time
+				was, part := b.level(&c)
+				back := r.Int64N(c.Cost + 1)
+				b.Settle(now, &c, -back)
+				units, rest := b.level(&c)
+				got, want := was-units, min(back, own.left/q.length)
+				if rest != part || got > want || got < want && exact {
+					t.Fatalf("seed %d, step %d: %d of %d were given back, want %d", seed, step, got, back, want)
+				}
+				if own.left -= got * q.length; got < want {
+					less++
+				}
+				refunds++
+			default:
+				c := Charge{Limit: l, Cost: 1 + r.Int64N(9), Max: MaxAmount, Rate: q.rate}
+				b.Take(now, &c)
+				c.Entry.Stamp = step
+				flying = append(flying, c)
+				q.charges = append(q.charges, drained{step, c.Cost * q.length})
+			}
+			c := Charge{Limit: l, Rate: q.rate}
+			if units, part := b.level(&c); units*q.length+part != q.sum() {
+				t.Fatalf("seed %d, step %d: %d and %d, want %d", seed, step, units, part, q.sum())
+			}
+		}
+	}
+	if less > refunds/1000 {
+		t.Errorf("%d of %d refunds were of less", less, refunds)
+	}
+}
+
+// TestBucketIsKeptForRefunds: a bucket that is full sooner, for somebody gave units back,
+// is not forgotten until what others reserved would have drained by their stamps.
+func TestBucketIsKeptForRefunds(t *testing.T) {
+	l := &Limit{Kind: Bucket, Length: second, Settled: true}
+	cell := &bucketCell{}
+	both := [2]Charge{{Limit: l, Cost: 5, Max: 10, Rate: 1}, {Limit: l, Cost: 5, Max: 10, Rate: 1}}
+	cell.Take(steadyStart, &both[0])
+	cell.Take(steadyStart, &both[1])
+	cell.Settle(steadyStart, &both[0], -5)
+	for at, idle := range map[int64]bool{5*second - 1: false, 5 * second: false, 10*second - 1: false, 10 * second: true} {
+		c := Charge{Limit: l, Max: 10, Rate: 1}
+		copied := *cell
+		copied.Check(steadyStart.Add(at), &c)
+		if copied.Idle(steadyStart.Add(at)) != idle || c.Used > 0 != (at < 5*second) {
+			t.Errorf("after %d: idle %t, %+v", at, !idle, c.State)
+		}
+	}
+}
+
 func TestTraceBucket(t *testing.T) {
 	runTraces(t, func(r *rand.Rand) *trace {
 		length := pick(r, []int64{1000, 7001, second, 60 * second, 30 * 24 * 3600 * second})

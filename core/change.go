@@ -1,5 +1,7 @@
 package core
 
+import "math"
+
 // AppendChange appends to b what Take or Settle has just made of the cell: of a
 // rolling cell what was added or taken away, of others, which are small, how
 // they stand. delta is the charge's cost, or what Settle was told. Times are
@@ -106,7 +108,8 @@ func (s *span) applyChange(r cellReader, now Instant) cellReader {
 }
 
 func (b *bucketCell) appendChange(to []byte, now Instant, _ *Charge, _ int64) []byte {
-	return appendInts(to, b.latest-now.Steady, b.latest-b.time, b.empty-b.latest, b.units, b.part)
+	return appendInts(to, b.latest-now.Steady, b.latest-b.time, b.empty-b.latest, b.units, b.part,
+		b.poured, b.poured-b.hole, b.given, max(0, b.until-b.latest))
 }
 
 func (b *bucketCell) applyChange(r cellReader, now Instant) cellReader {
@@ -114,6 +117,10 @@ func (b *bucketCell) applyChange(r cellReader, now Instant) cellReader {
 	b.time = b.latest - r.int(0, maxTime)
 	b.empty = b.latest + r.int(-maxTime, maxTime)
 	b.units, b.part = r.int(0, MaxAmount), r.int(0, maxTime)
+	b.poured = r.int(math.MinInt64, math.MaxInt64)
+	b.hole = b.poured - r.int(math.MinInt64, math.MaxInt64)
+	b.given = r.int(0, math.MaxInt64)
+	b.until = b.latest + r.int(0, 2*maxTime)
 	r.bad = r.bad || b.time < 0 || b.empty < 0
 	return r
 }

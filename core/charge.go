@@ -82,6 +82,8 @@ type Entry struct {
 	// Slot is the cell's or the store's own mark: which slot of a Hold it is, or
 	// since which reset a Settled charge counts.
 	Slot uint64
+	// Place of a charge in a Bucket: where it ends in all that was poured in.
+	Place int64
 }
 
 // Remaining returns max(0, max − used); Unlimited where there is no cap.

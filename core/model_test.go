@@ -197,6 +197,32 @@ func (m *naiveWindows) Idle(now Instant) bool {
 type naiveBucket struct {
 	length, time, empty, latest int64
 	debt                        big.Int
+
+	poured, stamps   int64 // what was poured in, and until when there are stamps
+	holeAt, holeSize int64 // what was given back amid that
+}
+
+// ownLeft returns how many of the units that end at place have not drained.
+func (m *naiveBucket) ownLeft(c *Charge) int64 {
+	whole := new(big.Int).Quo(m.level(c), big.NewInt(m.length)).Int64()
+	drained := m.poured - m.holeSize - whole
+	if drained >= m.holeAt {
+		m.holeSize = 0
+		drained = m.poured - whole
+	}
+	return max(0, c.Entry.Place-drained)
+}
+
+// giveBack makes a hole of n units before place, or a greater one.
+func (m *naiveBucket) giveBack(place, n int64) {
+	if place == m.poured {
+		m.poured -= n
+		return
+	}
+	if m.holeSize == 0 || place-n < m.holeAt {
+		m.holeAt = place - n
+	}
+	m.holeSize += n
 }
 
 func (m *naiveBucket) level(c *Charge) *big.Int {
@@ -250,22 +276,30 @@ func (m *naiveBucket) Check(now Instant, c *Charge) {
 }
 
 func (m *naiveBucket) add(c *Charge, n int64) {
-	m.debt.Add(m.level(c), m.units(n))
+	level := m.level(c)
+	if room := MaxAmount - new(big.Int).Quo(level, big.NewInt(m.length)).Int64(); n > 0 {
+		m.poured += min(n, room)
+	}
+	m.debt.Add(level, m.units(n))
 	if m.debt.Sign() < 0 {
 		m.debt.SetInt64(0)
 	}
 	if full := m.units(MaxAmount); m.debt.Cmp(full) > 0 {
 		m.debt.Set(full)
 	}
+	before := m.empty
 	m.time, m.empty = m.latest, m.latest+ceilDiv(&m.debt, c.Rate)
+	if m.empty < before {
+		m.stamps = max(m.stamps, before)
+	}
 }
 
 func (m *naiveBucket) Take(now Instant, c *Charge) {
 	m.latest = max(m.latest, now.Steady)
 	c.State = State{Taken: true}
-	if c.Max != Unlimited && c.Rate != Unlimited {
+	if c.Max != Unlimited && c.Rate != Unlimited && c.Cost != 0 {
 		m.add(c, c.Cost)
-		c.Entry.Stamp = m.empty
+		c.Entry = Entry{Stamp: m.empty, Place: m.poured}
 	}
 	debt := m.level(c)
 	c.Used, c.Grow = ceilDiv(debt, m.length), m.grow(debt, c)
@@ -281,10 +315,13 @@ func (m *naiveBucket) Settle(now Instant, c *Charge, delta int64) {
 		if still.Quo(still, big.NewInt(m.length)); still.Cmp(big.NewInt(-delta)) < 0 {
 			delta = -still.Int64()
 		}
-		if delta < 0 {
+		if delta = max(delta, -m.ownLeft(c)); delta < 0 {
 			m.add(c, delta)
+			m.giveBack(c.Entry.Place, -delta)
 		}
 	}
 }
 
-func (m *naiveBucket) Idle(now Instant) bool { return max(m.latest, now.Steady) >= m.empty }
+func (m *naiveBucket) Idle(now Instant) bool {
+	return max(m.latest, now.Steady) >= max(m.empty, m.stamps)
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // errCell is what Decode wraps of an encoding that Append never wrote.
@@ -71,13 +72,15 @@ func (s *span) decode(r cellReader) cellReader {
 }
 
 func (b *bucketCell) encode(to []byte) []byte {
-	return appendInts(to, b.units, b.part, b.time, b.empty, b.latest)
+	return appendInts(to, b.units, b.part, b.time, b.empty, b.latest, b.poured, b.hole, b.given, b.until)
 }
 
 func (b *bucketCell) decode(r cellReader) cellReader {
 	*b = bucketCell{
 		units: r.int(0, MaxAmount), part: r.int(0, maxTime), time: r.int(0, maxTime),
 		empty: r.int(0, 2*maxTime), latest: r.int(0, maxTime),
+		poured: r.int(math.MinInt64, math.MaxInt64), hole: r.int(math.MinInt64, math.MaxInt64),
+		given: r.int(0, math.MaxInt64), until: r.int(0, 3*maxTime),
 	}
 	return r
 }

@@ -26,7 +26,7 @@ func TestBytesPerCell(t *testing.T) {
 		{"rolling, 60 in a minute", limitOf(1, core.Rolling, "l"), 60, 290},
 		{"fixed", limitOf(2, core.Fixed, "l"), 1, 120},
 		{"calendar", limitOf(3, core.Calendar, "l"), 1, 120},
-		{"bucket", limitOf(4, core.Bucket, "l"), 1, 135},
+		{"bucket", limitOf(4, core.Bucket, "l"), 1, 165},
 		{"ever", ever, 1, 100},
 		{"hold response", limitOf(8, core.Hold, "l"), 1, 160},
 		{"hold released", released, 1, 260},

@@ -197,7 +197,7 @@ func TestSnapshotNeedsItsJournal(t *testing.T) {
 	refuse(t, "no header", change(files, name, files[name][:segmentHeader-1]), "missing")
 }
 
-func TestNewerJournal(t *testing.T) {
+func TestJournalOfAnotherFormat(t *testing.T) {
 	dir, _ := directory(t, false)
 	files := read(t, dir)
 	name := filepath.Base(segmentPath("", 3))
@@ -205,6 +205,9 @@ func TestNewerJournal(t *testing.T) {
 	b[len(segmentMagic)]++
 	binary.LittleEndian.PutUint32(b[segmentHeader-4:], crc32.Checksum(b[:segmentHeader-4], castagnoli))
 	refuse(t, "a newer one", change(files, name, b), "newer Weir")
+	b[len(segmentMagic)] -= 2
+	binary.LittleEndian.PutUint32(b[segmentHeader-4:], crc32.Checksum(b[:segmentHeader-4], castagnoli))
+	refuse(t, "one of no release", change(files, name, b), "unreleased Weir")
 	refuse(t, "another file", change(files, "journal-2", files[name]), "journal-2 is no name")
 }
 

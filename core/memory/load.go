@@ -338,7 +338,7 @@ func (l *loader) reservation(d *decoder) (one reservation, err error) {
 // reservation reads the rest of a reservation in key.
 func (d *decoder) reservation(key cellKey) (reservation, error) {
 	one := reservation{key: key, cost: d.int()}
-	one.entry = core.Entry{Stamp: d.int(), Slot: d.word()}
+	one.entry = core.Entry{Stamp: d.int(), Slot: d.word(), Place: d.int()}
 	if d.err == nil && (one.cost < 0 || one.cost > core.MaxAmount) {
 		return one, errors.New("a reservation that nobody makes")
 	}

@@ -83,6 +83,7 @@ func (e *encoder) reservation(limit uint64, r *reservation) {
 	e.int(r.cost)
 	e.int(r.entry.Stamp)
 	e.word(r.entry.Slot)
+	e.int(r.entry.Place)
 }
 
 // set appends what is set on an owner.

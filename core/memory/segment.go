@@ -17,7 +17,7 @@ import (
 // Integers are little-endian.
 const (
 	segmentMagic   = "WEIRJRNL"
-	segmentVersion = 1
+	segmentVersion = 2
 	segmentHeader  = len(segmentMagic) + 4 + 4 + 8 + 8 + 4
 	segmentPrefix  = "journal-"
 	segmentSuffix  = ".new" // of one that is being made
@@ -91,6 +91,8 @@ func readSegmentHead(b []byte) (h segmentHead, err error) {
 		return h, errors.New("the checksum of its header is wrong")
 	case version > segmentVersion || flags&^flagDetached != 0:
 		return h, fmt.Errorf("%w (format %d; this one reads %d)", errNewer, version, segmentVersion)
+	case version < segmentVersion:
+		return h, fmt.Errorf("an unreleased Weir wrote it (format %d; this one reads %d)", version, segmentVersion)
 	}
 	return h, nil
 }

@@ -15,8 +15,8 @@ import (
 // appendix B.4).
 const (
 	snapshotMagic   = "WEIRSNAP"
-	snapshotVersion = 5
-	oldestSnapshot  = 5
+	snapshotVersion = 6
+	oldestSnapshot  = 6
 	headerSize      = len(snapshotMagic) + 8
 	frameSize       = 5
 	// sectionSize is the length of a payload at which another section begins.

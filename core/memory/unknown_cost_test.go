@@ -60,3 +60,31 @@ func reopened(t *testing.T, s *Store) *Store {
 	must(t, s.Open())
 	return s
 }
+
+// TestBucketChargeOfNothing: a charge whose cost is not known yet changes nothing that a
+// kill would forget, nor at which rate the debt drains.
+func TestBucketChargeOfNothing(t *testing.T) {
+	for cost, want := range []int64{0, 91} { // 100 at 10 a second are gone; one more is at 1 a second, and 99 with it
+		s := New(Options{Dir: t.TempDir()})
+		must(t, s.Open())
+		l := limitOf(1, core.Bucket, "b")
+		l.Length = second
+		of := func(cost, rate int64) []core.Charge {
+			all := charges(alice, cost, l)
+			all[0].Rate = rate
+			return all
+		}
+		takeAt(t, s, 0, 0, of(100, 10))
+		takeAt(t, s, second, second, of(int64(cost), 1)) // of a lesser plan
+		for range 2 {
+			op := &core.Take{Now: at(10 * second), Policy: "p", Owner: alice, Charges: of(0, 1)}
+			must(t, s.Read(context.Background(), op))
+			if op.Charges[0].Used != want {
+				t.Errorf("charge of %d: %d used, want %d", cost, op.Charges[0].Used, want)
+			}
+			kill(s)
+			s = reopened(t, s)
+		}
+		kill(s)
+	}
+}
