@@ -22,8 +22,13 @@ var ErrNobody = errors.New("name a subject or a key")
 // Guessed reports that c's maximum is not known: it depends on an attribute of
 // a subject of whom Inspect knew nothing but the id.
 func (d *Decision) Guessed(c *Charge) bool {
-	return d.Subject == &d.anonymous && c.Limit.Max.Attribute != "" &&
-		d.Overrides.Get(c.Limit.Max.Attribute).IsZero() && d.Policy.subject != nil
+	return d.Subject == &d.anonymous && c.Limit.guessed(d.Overrides) && d.Policy.subject != nil
+}
+
+// guessed reports whether the maximum depends on an attribute of the subject that
+// is not among those that are set.
+func (l *Limit) guessed(set Attributes) bool {
+	return l.Max.Attribute != "" && set.Get(l.Max.Attribute).IsZero()
 }
 
 // Inspect fills d with the state of all limits of p as they stand for who,
@@ -44,7 +49,8 @@ func (e *Engine) Inspect(ctx context.Context, now Instant, p *Policy, who Who, d
 // Amend applies op to who in p, as for work that ends outside any request: the
 // caller sets what op has to do, and an ID (of ParseID) for a cost; Amend the
 // rest. A cost goes to the settled limits of limits, or to all if that is
-// empty; so does a reset, of all limits.
+// empty; so does a reset, of all limits. Limits that are not among limits can be
+// settled by the same ID still.
 func (e *Engine) Amend(ctx context.Context, now Instant, p *Policy, who Who, limits []string, op *Settle) error {
 	var d Decision
 	if err := e.begin(ctx, now, p, who, &d); err != nil {
@@ -63,6 +69,8 @@ func (e *Engine) Amend(ctx context.Context, now Instant, p *Policy, who Who, lim
 		return fmt.Errorf("%w: none of the policy's limits counts per subject", ErrUncountable)
 	}
 	op.Now, op.Policy, op.Owner, op.Charges = now, p.Name, d.Owner, d.Charges
+	op.Subject, op.Plans, op.Part = d.known(), d.Plans, len(limits) > 0
+	op.Guessed = op.Subject == nil && who.Key == "" && e.directory != nil
 	if op.HasCost && !op.settles() {
 		return errors.New("the policy has no limit with a settled cost for whom this names; one that counts per key needs the key")
 	}

@@ -166,3 +166,78 @@ func TestSetPlan(t *testing.T) {
 	}
 	w.used(w.admit("GET /", "k"), "r", 1, 4)
 }
+
+// later tells the engine afterwards what work cost, for some limits or for all.
+func (w *world) later(who core.Who, id string, cost int64, limits ...string) {
+	w.t.Helper()
+	op := core.Settle{HasCost: true, Cost: cost, ID: w.engine.ParseID("api", id)}
+	if err := w.engine.Amend(context.Background(), w.now, w.policy, who, limits, &op); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// TestLaterCostUnderASetCap: what is told after the request counts by the cap that was
+// set on its subject, in every kind.
+func TestLaterCostUnderASetCap(t *testing.T) {
+	for _, kind := range []string{
+		`"kind":"rolling","window":"1h"`, `"kind":"bucket","window":"1h","rate":1`,
+		`"kind":"fixed","window":"1h"`, `"kind":"calendar","unit":"day","zone":"UTC"`,
+	} {
+		t.Run(kind, func(t *testing.T) {
+			w := newWorld(t, `{`+keyed+`"limits":[{"name":"spend",`+kind+`,"max":"{subject.budget} else unlimited","cost":{"settled":true}}]}`, nil)
+			w.end(w.admit("POST /", "k"), core.HeaderSet, "budget=5")
+			d := w.admit("POST /", "k")
+			w.end(d)
+			w.later(core.Who{Key: "k"}, d.ID.String(), 5*million)
+			w.used(w.look("k"), "spend", 5*million, 0)
+			w.deny("POST /", "k")
+		})
+	}
+}
+
+// TestLaterCostOfAnID: nobody knows the plan of a bare id, and its costs count all the
+// same where the default plan is unlimited.
+func TestLaterCostOfAnID(t *testing.T) {
+	w := newWorld(t, `{`+keyed+`"plans":{"default":{"n":"unlimited"},"pro":{"n":5}},
+		"limits":[{"name":"spend","kind":"rolling","window":"1h","max":"{subject.n}","cost":{"settled":true}}]}`,
+		directory{"k": {ID: "u", Plan: "pro"}, "free": {ID: "v"}})
+	d := w.admit("POST /", "k")
+	w.end(d)
+	w.later(core.Who{Subject: "u"}, d.ID.String(), 5*million)
+	w.deny("POST /", "k")
+	w.later(core.Who{Key: "free"}, "invoice", 5*million) // that one is known to have no cap
+	w.used(w.look("free"), "spend", 0, core.Unlimited)
+}
+
+// TestLaterCostAtASetRate: what is told later leaves the debt that its subject's own rate
+// has left.
+func TestLaterCostAtASetRate(t *testing.T) {
+	w := newWorld(t, `{`+keyed+`"limits":[{"name":"b","kind":"bucket","window":"1h","rate":"{subject.rate} else 1000000","max":5,"cost":{"settled":true}}]}`, nil)
+	w.end(w.admit("POST /", "k"), core.HeaderSet, "rate=1")
+	w.end(w.admit("POST /", "k"), core.HeaderCost, "7")
+	w.pass(second)
+	w.later(core.Who{Key: "k"}, "some work", 1)
+	w.deny("POST /", "k")
+}
+
+// TestLaterCostOfOneLimit: a cost for one limit leaves the other's reservation alone, and
+// what the origin says settles that, whether the request has ended or not.
+func TestLaterCostOfOneLimit(t *testing.T) {
+	for _, early := range []bool{true, false} {
+		w := newWorld(t, `{`+keyed+`"limits":[
+			{"name":"a","kind":"rolling","window":"1h","max":10,"cost":{"settled":true,"reserve":4}},
+			{"name":"b","kind":"rolling","window":"1h","max":10,"cost":{"settled":true,"reserve":4}}]}`, nil)
+		d := w.admit("POST /", "k")
+		if !early {
+			w.end(d)
+		}
+		w.later(core.Who{Key: "k"}, d.ID.String(), million, "a")
+		if w.used(w.look("k"), "b", 4*million, 6*million); early {
+			w.end(d, core.HeaderCost, "3")
+		} else {
+			w.later(core.Who{Key: "k"}, d.ID.String(), 3*million)
+		}
+		w.used(w.look("k"), "a", million, 9*million)
+		w.used(w.look("k"), "b", 3*million, 7*million)
+	}
+}

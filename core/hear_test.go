@@ -110,3 +110,26 @@ func TestEndWaitsForTheLease(t *testing.T) {
 		w.deny("POST /", "k")
 	})
 }
+
+const budgeted = `{` + keyed + `"limits":[{"name":"spend","kind":"rolling","window":"1h","max":"{subject.budget} else unlimited","cost":{"settled":true}}]}`
+
+// TestCostUnderACapOfMeanwhile: a cost counts by the cap of the time at which it is told.
+func TestCostUnderACapOfMeanwhile(t *testing.T) {
+	w := newWorld(t, budgeted, nil)
+	d := w.admit("POST /", "k")
+	w.end(w.admit("POST /", "k"), core.HeaderSet, "budget=5")
+	w.end(d, core.HeaderCost, "5")
+	w.used(w.deny("POST /", "k"), "spend", 5*million, 0)
+}
+
+// TestCostAfterAFailedTake counts by the cap that the failed store has.
+func TestCostAfterAFailedTake(t *testing.T) {
+	store := &failing{Store: memory.New(memory.Options{})}
+	w := newWorldOn(t, budgeted, core.Options{Store: store, OnStoreError: "allow"})
+	w.end(w.admit("POST /", "k"), core.HeaderSet, "budget=5")
+	store.broken.Store(true)
+	d := w.admit("POST /", "k")
+	store.broken.Store(false)
+	w.end(d, core.HeaderCost, "5")
+	w.deny("POST /", "k")
+}

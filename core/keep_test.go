@@ -82,3 +82,15 @@ func TestHearOf(t *testing.T) {
 	w.used(state, "budget", 4*million, 96*million)
 	w.used(state, "jobs", 0, 1)
 }
+
+// TestHearOfUnderASetCap: a cost that another process tells counts by the cap that was
+// set on its subject.
+func TestHearOfUnderASetCap(t *testing.T) {
+	w := newWorld(t, budgeted, nil)
+	w.end(w.admit("POST /", "k"), core.HeaderSet, "budget=5")
+	d := w.admit("POST /", "k")
+	if heard := w.hearOf(d.ID, "POST /", "k", core.HeaderCost, "5"); heard.Err != nil || heard.Ignored != 0 {
+		t.Fatal(heard)
+	}
+	w.deny("POST /", "k")
+}

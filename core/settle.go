@@ -153,7 +153,7 @@ func (d *Decision) lasting() bool {
 // the store's failure.
 func (d *Decision) settlement(now Instant) *Settle {
 	op := &d.settle
-	*op = Settle{Now: now, ID: d.ID, Policy: d.Policy.Name, Owner: d.Owner}
+	*op = Settle{Now: now, ID: d.ID, Policy: d.Policy.Name, Owner: d.Owner, Subject: d.known(), Plans: d.Plans}
 	if d.room != nil {
 		op.Charges = d.room.settling[:0]
 	}
@@ -173,6 +173,15 @@ func (d *Decision) settlement(now Instant) *Settle {
 		d.settled = max(d.settled, min(len(op.Charges), maxCharges))
 	}
 	return op
+}
+
+// known returns d's subject, nil for one that has nothing but an id: that one is
+// gone when d serves another request.
+func (d *Decision) known() *Subject {
+	if d.Subject == &d.anonymous {
+		return nil
+	}
+	return d.Subject
 }
 
 // settles reports whether a cost has a limit to go to.

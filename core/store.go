@@ -93,6 +93,21 @@ func (op *Take) Denied() bool {
 	return quotas > 0 && exceeded == quotas
 }
 
+// Override renews the maxima and rates of all charges with o, the attributes that
+// are set on the Owner: what is charged now goes by those of now. A store calls it
+// before it charges a cost, or gives a reservation back. A maximum that is guessed
+// to be none is the largest, lest a cost is lost that counts.
+func (op *Settle) Override(o Attributes) {
+	who := Take{Subject: op.Subject, Plans: op.Plans, Overrides: o}
+	for i := range op.Charges {
+		c := &op.Charges[i]
+		c.bind(&who)
+		if op.Guessed && c.Max == Unlimited && c.Limit.guessed(o) {
+			c.Max = MaxAmount
+		}
+	}
+}
+
 // bind resolves the charge's maximum and rate for op's subject.
 func (c *Charge) bind(op *Take) {
 	if c.Capped {
@@ -111,20 +126,26 @@ type Settle struct {
 	// Now is the door's clock.
 	Now Instant
 	// ID is that of the Take, or one derived from an id that the origin gave.
-	// A cost is settled once per ID, within 24 hours.
+	// A cost is settled once per ID and limit, within 24 hours.
 	ID ID
-	// Policy and Owner as in Take.
-	Policy string
-	Owner  Scope
+	// Policy, Owner, Subject and Plans as in Take; nil is a Subject of whom nothing
+	// is known. Guessed: more may be known of it where it makes requests.
+	Policy  string
+	Owner   Scope
+	Subject *Subject
+	Plans   *Plans
+	Guessed bool
 	// Charges are those of the Take, with their State; for work outside any
 	// request, ones of the limits meant, with Taken unset. Windows of Calendar
 	// limits are those current now.
 	Charges []Charge
 	// HasCost: Cost, in millionths, is what the request turned out to cost. It
 	// replaces what the Settled charges reserved: the excess is added now, a
-	// refund is taken from the reservation's own entry if that still counts.
+	// refund is taken from the reservation's own entry if that still counts. Part:
+	// limits other than those of Charges are not settled by it.
 	HasCost bool
 	Cost    int64
+	Part    bool
 	// Set changes attributes of the Owner; a zero Value removes one.
 	Set Attributes
 	// Lease gives slots of this request's released holds these names, one
@@ -147,7 +168,7 @@ type Settle struct {
 
 	// Out: how many names were leased or merged, released, renewed; how many
 	// were ignored, for want of a slot or a holder. Duplicate: this ID was
-	// settled before, and Cost had no effect.
+	// settled before in all limits meant, and Cost had no effect.
 	Leased, Released, Renewed, Ignored int
 	Duplicate                          bool
 }

@@ -112,6 +112,7 @@ func (c *cast) settle(t testing.TB) {
 	which := len(c.taken[0]) - 1 - c.rng.IntN(min(20, len(c.taken[0])))
 	op := core.Settle{Now: c.now, Policy: "p"}
 	op.HasCost, op.Cost = c.rng.IntN(3) == 0, c.rng.Int64N(6)
+	op.Part = op.HasCost && op.Cost%2 == 1
 	op.Lease, op.Release, op.Renew = c.names(), c.names(), c.names()
 	op.Unleased, op.End = c.rng.IntN(10) == 0, c.rng.IntN(2) == 0
 	c.apply(t, op, which)

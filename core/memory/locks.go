@@ -86,8 +86,9 @@ func (s *Store) overridden(owners uint64) uint64 {
 	return 0
 }
 
-// acquireSettle locks what op names, and what its request reserved, which is
-// known only under the receipts' lock.
+// acquireSettle locks what op names, what its request reserved, which is known
+// only under the receipts' lock, and what is set on the owner whose cells may
+// change.
 func (s *Store) acquireSettle(op *core.Settle) (locks, error) {
 	var l locks
 	for i := range op.Charges {
@@ -105,9 +106,12 @@ func (s *Store) acquireSettle(op *core.Settle) (locks, error) {
 		l.ledger = true
 	}
 	s.acquire(l)
-	for op.HasCost {
-		missing := (s.reservedShards(op.ID) | s.commonShard()) &^ l.shards
-		if missing == 0 {
+	for l.receipts {
+		missing := s.overridden(s.bit(op.Owner))
+		if op.HasCost {
+			missing |= s.reservedShards(op.ID) | s.commonShard()
+		}
+		if missing &^= l.shards; missing == 0 {
 			break
 		}
 		s.release(l)

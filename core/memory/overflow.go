@@ -45,6 +45,10 @@ func twin(n uint64) core.Scope {
 	return core.Scope{Hi: commons.Hi ^ bits.RotateLeft64(n, 32), Lo: commons.Lo ^ n}
 }
 
+// sharedRate returns the rate at which the debt drains in the bucket of a
+// commonScope.
+func sharedRate(scope core.Scope) int64 { return int64(scope.Lo ^ commons.Lo) }
+
 // common reports whether subjects share the cell.
 func (k cellKey) common() bool { return k.scope == twin(k.scope.Lo^commons.Lo) }
 

@@ -242,6 +242,28 @@ func TestShareSettled(t *testing.T) {
 	}
 }
 
+// What is settled in a bucket that subjects share stays there, at its rate, whatever
+// rate is set meanwhile.
+func TestShareSettledAtAnotherRate(t *testing.T) {
+	s := newStore(t, Options{MaxCells: 1, Overflow: Share})
+	l := limitOf(1, core.Bucket, "budget")
+	l.Settled, l.Max, l.Rate = true, core.Amount{Value: core.Number(1000)}, core.Amount{Attribute: "rate", Value: core.ParseValue("0.00006")}
+	shared := func(scope core.Scope, cost int64) []core.Charge {
+		list := charges(scope, cost, l)
+		list[0].Rate = 60
+		return list
+	}
+	take(t, s, 0, 1, alice, shared(alice, 1))
+	told, byID := take(t, s, 0, 2, bob, shared(bob, 100)), take(t, s, 0, 3, bob, shared(bob, 100))
+	settle(t, s, 0, core.Settle{ID: byID.ID, Owner: bob, Charges: bytesOf(byID.Charges), End: true})
+	settle(t, s, 0, core.Settle{Owner: bob, Set: core.Attributes{{Name: "rate", Value: core.Number(1000)}}})
+	settle(t, s, second, core.Settle{ID: told.ID, Owner: bob, Charges: bytesOf(told.Charges), HasCost: true, Cost: 130, End: true})
+	settle(t, s, second, core.Settle{ID: byID.ID, Owner: bob, Charges: charges(bob, 0, l), HasCost: true, Cost: 140})
+	if c := take(t, s, second, 9, stranger(1), shared(stranger(1), 0)).Charges[0]; c.Used != 269 {
+		t.Errorf("%d used, want 270 and one drained", c.Used)
+	}
+}
+
 // Slots that can be leased, leases, and owners with attributes are as many as
 // cells may be.
 func TestMaxSlotsAndOwners(t *testing.T) {

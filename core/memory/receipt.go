@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"math/bits"
 	"sync"
 
 	"github.com/weirhq/weir/core"
@@ -19,7 +20,8 @@ const (
 // without a cost.
 type receipts struct {
 	mu sync.Mutex // guards what follows
-	// settled says of a request whether its reservations were dealt with.
+	// settled says of a request, or of a limit's part of one, whether its
+	// reservations were dealt with.
 	settled  generations[bool]
 	reserved generations[[]reservation]
 	notes    notes
@@ -32,8 +34,9 @@ type reservation struct {
 	entry core.Entry
 }
 
-// settle reports whether op's cost is to be applied: it is the first of its ID.
-// The zero ID names nothing, and its costs are always the first.
+// settle reports whether op's cost is to be applied: it is the first of its ID,
+// or what was settled of that were parts. The zero ID names nothing, and its costs
+// are always the first.
 func (r *receipts) settle(now int64, op *core.Settle) bool {
 	r.turn(now)
 	if op.ID == (core.ID{}) {
@@ -42,16 +45,49 @@ func (r *receipts) settle(now int64, op *core.Settle) bool {
 	if _, ok := r.settled.get(op.ID); ok {
 		return false
 	}
+	if op.Part {
+		return true
+	}
 	_, dealt := r.reserved.get(op.ID)
 	for i := range op.Charges {
 		dealt = dealt || reserved(&op.Charges[i])
 	}
-	r.settled.put(now, op.ID, dealt)
-	if r.notes.on {
-		r.notes.about(noteSettled, op.ID)
-		r.notes.bool(dealt)
+	r.put(now, op.ID, dealt)
+	return true
+}
+
+// settlePart reports whether op's cost, which is to be applied, is the first of
+// its ID for c's limit.
+func (r *receipts) settlePart(now int64, op *core.Settle, c *core.Charge) bool {
+	if r.partSettled(op.ID, c) {
+		return false
+	}
+	if op.Part && op.ID != (core.ID{}) {
+		r.put(now, partOf(op.ID, c), reserved(c))
 	}
 	return true
+}
+
+// put notes that the request, or the part of one, id was settled.
+func (r *receipts) put(now int64, id core.ID, dealt bool) {
+	r.settled.put(now, id, dealt)
+	if r.notes.on {
+		r.notes.about(noteSettled, id)
+		r.notes.bool(dealt)
+	}
+}
+
+// partOf returns the id under which the settling of the request id is remembered
+// that was for c's limit, and not for all: nobody else's.
+func partOf(id core.ID, c *core.Charge) core.ID {
+	return core.ID{Hi: id.Hi ^ c.Limit.ID, Lo: id.Lo ^ bits.RotateLeft64(c.Limit.ID, 32)}
+}
+
+// partSettled reports whether a cost of the request id for c's limit was settled
+// that was not for all.
+func (r *receipts) partSettled(id core.ID, c *core.Charge) bool {
+	_, ok := r.settled.get(partOf(id, c))
+	return ok
 }
 
 // deal notes that the reservations of the request id, which was settled, are

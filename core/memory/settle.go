@@ -76,6 +76,8 @@ func (s *Store) settleCost(held locks, now core.Instant, op *core.Settle) {
 	if op.Duplicate = !s.receipts.settle(now.Steady, op); op.Duplicate {
 		return
 	}
+	op.Override(s.overridesOf(held, op.Owner))
+	settled, before := 0, 0
 	for i := range op.Charges {
 		c := op.Charges[i]
 		if !c.Limit.Settled || c.Peek || c.CheckOnly || c.Refused && !c.Taken {
@@ -85,15 +87,26 @@ func (s *Store) settleCost(held locks, now core.Instant, op *core.Settle) {
 			c.Cost = 0
 			s.receipts.recall(op.ID, &c)
 		}
+		if !s.receipts.settlePart(now.Steady, op, &c) {
+			before++
+			continue
+		}
+		settled++
 		s.correct(held, now, &c, op.Cost-c.Cost)
 	}
-	s.receipts.forget(op.ID)
+	op.Duplicate = before > 0 && settled == 0
+	if !op.Part {
+		s.receipts.forget(op.ID)
+	}
 }
 
 // correct adds delta to c's cell, or takes it from c's entry. What is added has
 // room: it was admitted.
 func (s *Store) correct(held locks, now core.Instant, c *core.Charge, delta int64) {
 	var f found
+	if keyOf(c).common() && c.Limit.Kind == core.Bucket {
+		c.Rate = sharedRate(c.Scope)
+	}
 	f.home, f.ref = s.own(c)
 	switch {
 	case delta == 0:
@@ -148,8 +161,13 @@ func (s *Store) end(held locks, now core.Instant, op *core.Settle) {
 				sh.pool.Cell(ref).Settle(now, c, -c.Cost)
 				s.vacate(now, c, sh.pool.Cell(ref))
 			}
+		case reserved(c) && s.receipts.partSettled(op.ID, c):
+			if part := partOf(op.ID, c); s.receipts.early(part) {
+				s.giveBack(held, now, op, c)
+				s.receipts.deal(part)
+			}
 		case reserved(c) && s.receipts.early(op.ID):
-			s.correct(held, now, c, -c.Cost)
+			s.giveBack(held, now, op, c)
 			early = true
 		case reserved(c):
 			s.receipts.reserve(now.Steady, op.ID, c, s.limits.note(c.Limit))
@@ -161,6 +179,12 @@ func (s *Store) end(held locks, now core.Instant, op *core.Settle) {
 	if leased {
 		s.ledger.end(op.ID)
 	}
+}
+
+// giveBack gives back what c, one of op's charges, reserved.
+func (s *Store) giveBack(held locks, now core.Instant, op *core.Settle, c *core.Charge) {
+	op.Override(s.overridesOf(held, op.Owner))
+	s.correct(held, now, c, -c.Cost)
 }
 
 // reserved reports whether c took a reservation that a cost will replace.

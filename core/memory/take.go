@@ -92,13 +92,18 @@ func takes(admitted bool, c *core.Charge) bool {
 // nobody had overrides when the locks were taken; that is the time that counts.
 func (s *Store) override(held locks, op *core.Take) {
 	op.Overrides = nil
-	n := s.shardOf(op.Owner)
-	if held.shards>>n&1 == 0 {
-		return
-	}
-	if o := s.shards[n].overrides[op.Owner]; len(o) > 0 {
+	if o := s.overridesOf(held, op.Owner); len(o) > 0 {
 		op.Override(o)
 	}
+}
+
+// overridesOf returns what was set on owner, as override has it.
+func (s *Store) overridesOf(held locks, owner core.Scope) core.Attributes {
+	n := s.shardOf(owner)
+	if held.shards>>n&1 == 0 {
+		return nil
+	}
+	return s.shards[n].overrides[owner]
 }
 
 // check fills in the State of op's charges and puts their cells into cells, which

@@ -19,6 +19,7 @@ type model struct {
 	overrides map[core.Scope]core.Attributes
 	settled   []core.ID
 	dealt     []core.ID // settled requests whose reservations are dealt with
+	parts     []part    // likewise, what was settled for some limits only
 	reserved  []reservation
 	sequence  int
 }
@@ -47,6 +48,13 @@ type reservation struct {
 	cost  int64
 }
 
+// A part is what was settled of a request for one limit.
+type part struct {
+	id    core.ID
+	limit uint64
+	dealt bool
+}
+
 func newModel() *model {
 	return &model{
 		cells: make(map[place][]event), given: make(map[core.ID]int64),
@@ -63,6 +71,7 @@ func (m *model) clone() *model {
 	}
 	c.slots, c.leases, c.tombs = slices.Clone(m.slots), slices.Clone(m.leases), slices.Clone(m.tombs)
 	c.settled, c.dealt, c.reserved = slices.Clone(m.settled), slices.Clone(m.dealt), slices.Clone(m.reserved)
+	c.parts = slices.Clone(m.parts)
 	c.given, c.overrides = maps.Clone(m.given), maps.Clone(m.overrides)
 	return &c
 }
@@ -183,8 +192,10 @@ func (m *model) settle(op *core.Settle) {
 	if op.HasCost {
 		op.Duplicate = slices.Contains(m.settled, op.ID)
 		if !op.Duplicate {
-			m.settled = append(m.settled, op.ID)
-			m.deal(op)
+			if !op.Part {
+				m.settled = append(m.settled, op.ID)
+				m.deal(op)
+			}
 			m.cost(op)
 		}
 	}
@@ -204,8 +215,10 @@ func (m *model) settle(op *core.Settle) {
 	}
 }
 
-// cost replaces reservations.
+// cost replaces reservations, by the maxima of now.
 func (m *model) cost(op *core.Settle) {
+	op.Override(m.overrides[op.Owner])
+	again, first := false, false
 	for i := range op.Charges {
 		c := op.Charges[i]
 		if !c.Limit.Settled || c.Peek || c.CheckOnly || c.Refused && !c.Taken {
@@ -215,6 +228,13 @@ func (m *model) cost(op *core.Settle) {
 			if r.id == op.ID && r.place.limit == c.Limit.ID && !c.Taken {
 				c.Taken, c.Cost, c.Scope = true, r.cost, r.place.scope
 			}
+		}
+		if m.part(op.ID, c.Limit) != nil {
+			again = true
+			continue
+		}
+		if first = true; op.Part {
+			m.parts = append(m.parts, part{op.ID, c.Limit.ID, c.Taken && c.Cost > 0})
 		}
 		var own *event
 		reserved := int64(0)
@@ -228,6 +248,18 @@ func (m *model) cost(op *core.Settle) {
 			own.cost = max(0, own.cost+delta)
 		}
 	}
+	op.Duplicate = again && !first
+}
+
+// part returns what was settled of a request for l and not for all limits, nil if
+// nothing was.
+func (m *model) part(id core.ID, l *core.Limit) *part {
+	for i := range m.parts {
+		if p := &m.parts[i]; p.id == id && p.limit == l.ID {
+			return p
+		}
+	}
+	return nil
 }
 
 // find returns the event of a request in a cell.
@@ -261,6 +293,11 @@ func (m *model) end(op *core.Settle) {
 		c := &op.Charges[i]
 		if !c.Taken || !c.Limit.Settled || c.Cost == 0 {
 			continue
+		}
+		settled, dealt := settled, dealt
+		p := m.part(op.ID, c.Limit)
+		if p != nil {
+			settled, dealt, p.dealt = true, p.dealt, true
 		}
 		if e := m.find(op.ID, placeOf(c)); settled && !dealt && e != nil {
 			e.cost = 0

@@ -136,6 +136,96 @@ var settleCases = []testCase{
 		},
 	},
 	{
+		"SettledInPart",
+		"what is settled for some limits leaves the others as they are, to be settled by the same ID, before the request's end as after it",
+		func(k *kit) {
+			a, b := limit("part", core.Fixed, 9, settled), limit("other part", core.Rolling, 9, settled)
+			for _, early := range []bool{true, false} {
+				op := k.admit(alice, charge(a, alice, 4*million), charge(b, alice, 4*million))
+				part := func() *core.Settle {
+					return k.outside(alice, core.Settle{ID: op.ID, HasCost: true, Cost: million, Part: true, Charges: []core.Charge{charge(a, alice, 0)}})
+				}
+				if !early {
+					k.end(op)
+				}
+				if part().Duplicate || !part().Duplicate {
+					k.Errorf("early %v: want the second to be the duplicate", early)
+				}
+				if early {
+					k.end(op)
+					k.end(op)
+				}
+				k.wantUsed(a, alice, million)
+				k.wantUsed(b, alice, 4*million)
+				whole := func() *core.Settle {
+					return k.outside(alice, core.Settle{ID: op.ID, HasCost: true, Cost: 3 * million, Charges: []core.Charge{charge(a, alice, 0), charge(b, alice, 0)}})
+				}
+				if whole().Duplicate || !whole().Duplicate || !part().Duplicate {
+					k.Errorf("early %v: want one cost for the other limit", early)
+				}
+				k.wantUsed(b, alice, 3*million)
+				k.end(op)
+				k.wantUsed(a, alice, million)
+				k.wantUsed(b, alice, 3*million)
+				k.wait(minute)
+			}
+		},
+	},
+	{
+		"SettledInPartFirst",
+		"the cost of a request that was settled for all its limits but one settles that one",
+		func(k *kit) {
+			a, b := limit("part", core.Fixed, 9, settled), limit("other part", core.Rolling, 9, settled)
+			op := k.admit(alice, charge(a, alice, 4*million), charge(b, alice, 4*million))
+			k.outside(alice, core.Settle{ID: op.ID, HasCost: true, Cost: million, Part: true, Charges: []core.Charge{charge(a, alice, 0)}})
+			k.cost(op, 3*million)
+			k.end(op)
+			k.wantUsed(a, alice, million)
+			k.wantUsed(b, alice, 3*million)
+		},
+	},
+	{
+		"SettledUnderASetMaximum",
+		"a cost counts by the maximum and the rate that are set when it is told, not by those of the Take or of the limit",
+		func(k *kit) {
+			credits := func(l *core.Limit) {
+				l.Max = core.Amount{Attribute: "credits", Value: core.UnlimitedValue()}
+				l.Rate = core.Amount{Attribute: "rate", Value: core.Number(1_000_000)}
+			}
+			set := core.Attributes{{Name: "credits", Value: core.Number(5)}, {Name: "rate", Value: core.Number(1)}}
+			key := core.Scope{Hi: alice.Hi, Lo: alice.Lo + 1<<32}
+			for _, l := range budgets(0) {
+				credits(l)
+				before := k.admit(alice, charge(l, key, 0))
+				k.outside(alice, core.Settle{Set: set})
+				k.cost(before, 3*million)
+				k.wait(milli)
+				k.outside(alice, core.Settle{HasCost: true, Cost: million, Charges: []core.Charge{charge(l, key, 0)}})
+				if used := k.state(alice, charge(l, key, 0)).Used; used > 4*million || used < 4*million-17 { // drained in 1 ms
+					k.Errorf("limit %s: used %d", l.Name, used)
+				}
+				k.outside(alice, core.Settle{HasCost: true, Cost: 3 * million, Charges: []core.Charge{charge(l, key, 0)}})
+				k.refuse(alice, charge(l, key, 0))
+				k.outside(alice, core.Settle{Set: core.Attributes{{Name: "credits"}, {Name: "rate"}}})
+			}
+		},
+	},
+	{
+		"SettledByAGuess",
+		"a cost for somebody whose maximum is only guessed to be none counts",
+		func(k *kit) {
+			for _, guessed := range []bool{true, false} {
+				l := limit("guessed", core.Rolling, 0, settled)
+				l.Max = core.Amount{Attribute: "credits", Value: core.UnlimitedValue()}
+				k.outside(bob, core.Settle{Guessed: guessed, HasCost: true, Cost: million, Charges: []core.Charge{charge(l, bob, 0)}})
+				if used := k.state(bob, charge(l, bob, 0)).Used; used != 0 != guessed {
+					k.Errorf("guessed %v: used %d", guessed, used)
+				}
+				k.wait(minute)
+			}
+		},
+	},
+	{
 		"RefundAfterReset",
 		"what was reserved before a reset is not given back after it",
 		func(k *kit) {

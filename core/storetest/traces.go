@@ -81,7 +81,7 @@ var limits = []*core.Limit{
 	limit("all", core.Ever, 0, countRefused),
 	limit("admitted", core.Rolling, 0, count),
 	limit("budget", core.Fixed, 2, settled),
-	limit("reserved", core.Rolling, 3, settled, func(l *core.Limit) { l.Reserve = million }),
+	limit("reserved", core.Rolling, 0, settled, ofAttribute("credits", 3), func(l *core.Limit) { l.Reserve = million }),
 	limit("daily", core.Calendar, 9, settled, func(l *core.Limit) { l.Reserve = million }),
 	limit("metered", core.Bucket, 5, settled),
 	limit("shadow", core.Fixed, 2, shadow),

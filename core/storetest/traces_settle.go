@@ -64,6 +64,7 @@ var (
 func (tr *trace) adorn(s *core.Settle) {
 	if tr.choose(2, "has cost") == 0 && !s.Reset {
 		s.HasCost, s.Cost = true, int64(tr.choose(13, "cost"))*million/4
+		s.Part = tr.choose(4, "part") == 0
 	}
 	if tr.choose(3, "leases") == 0 {
 		s.Lease = tr.names("lease")
