@@ -7,7 +7,8 @@ import "math/bits"
 // the algorithm's theoretical arrival time, so that a changed burst or rate
 // acts at once: since the last charge the debt has drained at the rate of the
 // charge that asks. Once it has drained at the rate of the last charge it is
-// gone, whatever rate comes later.
+// gone, whatever rate comes later. It is MaxAmount at most; what is cut for that counts as
+// drained in what follows, and gives nothing back.
 //
 // Charges drain in their order, and a refund is of what has not drained of the charge's
 // own. For that each ends at a place in all that was poured in, and the debt tells at
@@ -41,8 +42,9 @@ func (b *bucketCell) Take(now Instant, c *Charge) {
 	b.latest = max(b.latest, now.Steady)
 	entry := Entry{}
 	if b.tracks(c) && c.Cost != 0 { // one of 0 changes nothing, nor at which rate the debt drains
-		b.add(c, c.Cost)
-		entry = Entry{Stamp: b.empty, Place: b.poured}
+		if b.add(c, c.Cost); b.units < MaxAmount { // else some of it may have been cut
+			entry = Entry{Stamp: b.empty, Place: b.poured}
+		}
 	}
 	units, part := b.level(c)
 	c.State = State{
@@ -102,7 +104,7 @@ func (b *bucketCell) level(c *Charge) (units, part int64) {
 func (b *bucketCell) add(c *Charge, n int64) {
 	before := b.empty
 	b.units, b.part = b.level(c)
-	b.poured += max(0, min(n, MaxAmount-b.units))
+	b.poured += max(0, n)
 	b.units += n
 	if b.units < 0 {
 		b.units, b.part = 0, 0

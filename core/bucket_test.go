@@ -211,6 +211,27 @@ func TestDefinitionRefundBucketOfItsOwn(t *testing.T) {
 	}
 }
 
+// TestBucketGivesNothingBackOfWhatWasCut: a debt is at most MaxAmount. What is above that
+// is forgotten, and so cannot be told from what others owe.
+func TestBucketGivesNothingBackOfWhatWasCut(t *testing.T) {
+	l := &Limit{Kind: Bucket, Length: second, Settled: true}
+	for _, costs := range [][2]int64{{10, MaxAmount}, {MaxAmount, 10}, {MaxAmount - 5, MaxAmount - 5}, {5, MaxAmount - 5}} {
+		b := &bucketCell{}
+		var both [2]Charge
+		for i, cost := range costs {
+			both[i] = Charge{Limit: l, Cost: cost, Max: MaxAmount, Rate: 10_000_000}
+			b.Take(steadyStart, &both[i])
+		}
+		for i, cost := range costs {
+			b.Settle(steadyStart, &both[i], 3-cost)
+		}
+		c := Charge{Limit: l, Max: MaxAmount, Rate: 10_000_000}
+		if b.Check(steadyStart, &c); c.Used < 6 {
+			t.Errorf("%d: %d used, want at least 6", costs, c.Used)
+		}
+	}
+}
+
 // TestBucketIsKeptForRefunds: a bucket that is full sooner, for somebody gave units back,
 // is not forgotten until what others reserved would have drained by their stamps.
 func TestBucketIsKeptForRefunds(t *testing.T) {

@@ -276,11 +276,8 @@ func (m *naiveBucket) Check(now Instant, c *Charge) {
 }
 
 func (m *naiveBucket) add(c *Charge, n int64) {
-	level := m.level(c)
-	if room := MaxAmount - new(big.Int).Quo(level, big.NewInt(m.length)).Int64(); n > 0 {
-		m.poured += min(n, room)
-	}
-	m.debt.Add(level, m.units(n))
+	m.poured += max(0, n)
+	m.debt.Add(m.level(c), m.units(n))
 	if m.debt.Sign() < 0 {
 		m.debt.SetInt64(0)
 	}
@@ -298,8 +295,9 @@ func (m *naiveBucket) Take(now Instant, c *Charge) {
 	m.latest = max(m.latest, now.Steady)
 	c.State = State{Taken: true}
 	if c.Max != Unlimited && c.Rate != Unlimited && c.Cost != 0 {
-		m.add(c, c.Cost)
-		c.Entry = Entry{Stamp: m.empty, Place: m.poured}
+		if m.add(c, c.Cost); m.debt.Cmp(m.units(MaxAmount)) < 0 {
+			c.Entry = Entry{Stamp: m.empty, Place: m.poured}
+		}
 	}
 	debt := m.level(c)
 	c.Used, c.Grow = ceilDiv(debt, m.length), m.grow(debt, c)

@@ -14,6 +14,14 @@ import (
 // stranger returns the scope of a made-up key.
 func stranger(n uint64) core.Scope { return core.Scope{Hi: n * 0x9E3779B97F4A7C15, Lo: n} }
 
+// dropCell drops a cell.
+func dropCell(s *Store, key cellKey) {
+	sh := &s.shards[s.shardOf(key.scope)]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.remove(key)
+}
+
 // Those who find no room share one subject's maximum; who has a cell keeps its
 // count; and once the shared cell counts nothing, there are cells for newcomers.
 func TestShare(t *testing.T) {
@@ -41,7 +49,7 @@ func TestShare(t *testing.T) {
 				t.Errorf("the flood changed the count to %d", c.Used)
 			}
 			s.sweep(at(30*second), nil)
-			s.shards[s.shardOf(bob)].remove(cellKey{1, bob}) // there is room again
+			dropCell(s, cellKey{1, bob}) // there is room again
 			switch c := ask(30*second, stranger(1)); {
 			case kind == core.Bucket: // half of the debt is left
 				if c.Used != 6 {
@@ -72,7 +80,7 @@ func TestSharedWindowOfWrongClock(t *testing.T) {
 		takeAt(t, s, now+601*minute, now, charges(alice, 1, l))
 	}
 	s.sweep(s.present(), nil)
-	s.shards[s.shardOf(alice)].remove(cellKey{1, alice}) // there is room
+	dropCell(s, cellKey{1, alice}) // there is room
 	if takeAt(t, s, 62*minute, 62*minute, charges(bob, 1, l)).Admitted {
 		t.Error("admitted above the maximum of one window")
 	}
@@ -333,7 +341,7 @@ func TestSharedCellsAdmitNobodyAbove(t *testing.T) {
 			t.Fatalf("seed %d", seed)
 		}
 	}
-	if shared < 1000 || own < 1000 || quick < 50 {
+	if shared < 1000 || own < 1000 || quick < 5*int(seeds) {
 		t.Errorf("only %d charges in shared cells, %d in others, %d at another rate", shared, own, quick)
 	}
 }

@@ -197,11 +197,11 @@ func (g *generations[V]) put(now int64, id core.ID, v V) {
 	g.recent[id] = v
 }
 
-// replace changes the value of an ID that is there.
+// replace changes the value of an ID, if it is there.
 func (g *generations[V]) replace(id core.ID, v V) {
 	if _, ok := g.recent[id]; ok {
 		g.recent[id] = v
-	} else {
+	} else if _, ok := g.old[id]; ok {
 		g.old[id] = v
 	}
 }

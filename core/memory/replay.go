@@ -267,7 +267,7 @@ func (p *player) receipt(kind byte, d *decoder) error {
 			p.epoch = max(p.epoch, one.entry.Slot)
 		}
 	case noteDealt:
-		if _, ok := r.settled.get(id); plays && d.err == nil && ok {
+		if plays && d.err == nil {
 			r.settled.replace(id, true)
 		}
 	case noteForget:
