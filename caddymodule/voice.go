@@ -88,23 +88,27 @@ func voiceOf(h http.Header) (v core.Voice, ok bool) {
 }
 
 // silenceTrailers removes from the announcement of trailers those that speak to
-// Weir or tell what only the policy tells, so that they are not sent.
-func (w *writer) silenceTrailers(h http.Header) {
+// Weir or tell what only the policy tells, so that they are not sent. It reports
+// whether one of them leases slots.
+func (w *writer) silenceTrailers(h http.Header) (leases bool) {
 	announced := h["Trailer"]
 	if len(announced) == 0 {
-		return
+		return false
 	}
 	var kept []string
 	for _, line := range announced {
 		for name := range strings.SplitSeq(line, ",") {
-			if name = strings.TrimSpace(name); name != "" && !speaks(name) && !w.owns(name) {
+			name = strings.TrimSpace(name)
+			leases = leases || strings.EqualFold(name, core.HeaderLease)
+			if name != "" && !speaks(name) && !w.owns(name) {
 				kept = append(kept, name)
 			}
 		}
 	}
 	if len(kept) == 0 {
 		delete(h, "Trailer")
-		return
+	} else {
+		h["Trailer"] = []string{strings.Join(kept, ", ")}
 	}
-	h["Trailer"] = []string{strings.Join(kept, ", ")}
+	return leases
 }

@@ -77,9 +77,11 @@ func (w *writer) WriteHeader(status int) {
 	w.wrote = true
 	h := w.Header()
 	w.hear(h)
-	w.silenceTrailers(h)
+	leases := w.silenceTrailers(h)
 	w.announce()
-	w.left = bodyLength(w.method, status, h)
+	if !leases { // else what comes behind the body needs the slot
+		w.left = bodyLength(w.method, status, h)
+	}
 	if w.left == 0 {
 		w.finish()
 	}

@@ -8,7 +8,7 @@ const maxTombstones = 1 << 14
 // requests that were admitted before it, which may still lease the name.
 type tombstones struct {
 	last  map[string]uint64 // name → the last request that it concerns
-	queue []tombstone       // oldest first
+	queue []tombstone       // each name once, oldest first but for what was released again
 }
 
 type tombstone struct {
@@ -18,14 +18,15 @@ type tombstone struct {
 
 // add remembers that name was released when last was the newest request.
 func (t *tombstones) add(name string, last uint64) {
-	if seen, ok := t.last[name]; ok && seen == last {
+	if _, again := t.last[name]; again {
+		t.last[name] = last
 		return
 	}
 	if t.last == nil {
 		t.last = make(map[string]uint64)
 	}
-	if len(t.queue) == maxTombstones {
-		t.pop()
+	for len(t.queue) == maxTombstones {
+		t.pop(0)
 	}
 	t.last[name] = last
 	t.queue = append(t.queue, tombstone{name, last})
@@ -39,17 +40,21 @@ func (t *tombstones) concerns(name string, request uint64) bool {
 // forget drops what concerns only requests before oldest.
 func (t *tombstones) forget(oldest uint64) {
 	for len(t.queue) > 0 && t.queue[0].last < oldest {
-		t.pop()
+		t.pop(oldest)
 	}
 	if len(t.queue) == 0 {
 		t.queue = nil
 	}
 }
 
-// pop drops the oldest, unless its name was released again since.
-func (t *tombstones) pop() {
-	if t.last[t.queue[0].name] == t.queue[0].last {
-		delete(t.last, t.queue[0].name)
-	}
+// pop drops the oldest. One whose name was released again since, and that concerns
+// requests from oldest on, becomes the newest.
+func (t *tombstones) pop(oldest uint64) {
+	first := t.queue[0]
 	t.queue = t.queue[1:]
+	if last := t.last[first.name]; last != first.last && last >= oldest {
+		t.queue = append(t.queue, tombstone{first.name, last})
+	} else {
+		delete(t.last, first.name)
+	}
 }
