@@ -117,11 +117,10 @@ func (k *keeper) compact() {
 // the next segment. A journal that is lost begins anew.
 func (s *Store) compact() error {
 	j := s.journal
+	j.look()
 	lost, size := j.lost(), j.size.Load()
-	if lost {
-		if err := s.relock(); err != nil {
-			return err
-		}
+	if err := s.relock(); err != nil {
+		return err
 	}
 	file, err := j.create()
 	if err != nil {

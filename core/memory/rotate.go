@@ -50,6 +50,9 @@ func (j *journal) writeHead() error {
 func (j *journal) rotate(file *os.File) error {
 	j.writing.Lock()
 	defer j.writing.Unlock()
+	if j.lost() { // since this was decided
+		return errors.Join(j.err(), file.Close())
+	}
 	if err := j.flush(j.newest()); err != nil {
 		return errors.Join(err, file.Close())
 	}

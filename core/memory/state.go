@@ -54,7 +54,8 @@ func (s *Store) sign() (err error) {
 }
 
 // relock locks the directory that is in the place of the one that was locked, if
-// that was removed or moved away: another process may have made it.
+// that was removed or moved away. It fails if that is another process's, or has
+// counters: nobody but who reads them first may write there.
 func (s *Store) relock() error {
 	if s.lock.holds(s.dir) {
 		return nil
@@ -62,6 +63,13 @@ func (s *Store) relock() error {
 	lock, err := lockDir(s.dir)
 	if err != nil {
 		return explain(err)
+	}
+	if path, err := Kept(s.dir); path != "" || err != nil {
+		lock.unlock()
+		if err == nil {
+			err = fmt.Errorf("the state directory %s is another one than it was, and has counters (%s): what was counted since is not kept; restart Weir to go on with those, or put the old directory back", s.dir, path)
+		}
+		return err
 	}
 	s.lock.unlock()
 	s.lock = lock
@@ -75,7 +83,7 @@ func (s *Store) inherit() {
 	}
 	s.ledger.seen = s.saved
 	if s.cells.Load() > s.maxCells { // many of them were dropped before
-		s.sweep(s.saved.last, nil)
+		s.sweepCells(s.saved.last, nil)
 	}
 }
 

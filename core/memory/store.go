@@ -194,7 +194,10 @@ func (s *Store) finish() error {
 		journaled = s.journal.sync() // whoever waits for it is answered
 		segment = s.journal.number + 1
 	}
-	err := s.save(origin{segment: segment, complete: true}, nil)
+	err := s.relock()
+	if err == nil {
+		err = s.save(origin{segment: segment, complete: true}, nil)
+	}
 	if s.journal != nil {
 		s.journal.close()
 	}

@@ -80,28 +80,36 @@ func (s *Store) present() core.Instant {
 	return now.last
 }
 
-// sweep drops everything that is over at now, until stop is closed. The cells
-// that subjects share come last, when no shard lets anybody count anew in
-// windows that are over: whoever is charged in one has no cell anywhere else
-// that knows.
+// sweep drops everything that is over at now, until stop is closed.
 func (s *Store) sweep(now core.Instant, stop <-chan struct{}) {
-	first, least := s.shardOf(commons)+1, int64(math.MaxInt64)
-	for i := range s.shards {
-		select {
-		case <-stop:
-			return
-		default:
-			sh := &s.shards[(first+i)&(len(s.shards)-1)]
-			least = sh.sweep(now, least)
-		}
+	if !s.sweepCells(now, stop) {
+		return
 	}
-	s.ledger.sweep(now)
 	s.receipts.mu.Lock()
 	defer s.receipts.mu.Unlock()
 	if s.failing() == nil {
 		s.receipts.turn(now.Steady)
 		s.record(locks{receipts: true}, now)
 	}
+}
+
+// sweepCells drops the cells and leases that are over at now. The cells that
+// subjects share come last, when no shard lets anybody count anew in windows that
+// are over: whoever is charged in one has no cell anywhere else that knows. It
+// returns false if stop was closed.
+func (s *Store) sweepCells(now core.Instant, stop <-chan struct{}) bool {
+	first, least := s.shardOf(commons)+1, int64(math.MaxInt64)
+	for i := range s.shards {
+		select {
+		case <-stop:
+			return false
+		default:
+			sh := &s.shards[(first+i)&(len(s.shards)-1)]
+			least = sh.sweep(now, least)
+		}
+	}
+	s.ledger.sweep(now)
+	return true
 }
 
 // sweep drops the cells that are idle at now, as far as its wall clock is
