@@ -82,23 +82,21 @@ func (q *Retries) overtake(ctx context.Context, s Store, op *Settle) error {
 	return err
 }
 
-// supersede takes out of what waits for s the attributes that op has set since,
-// and the releases of names that it has leased since. It requires that trying is
-// held.
+// supersede takes out of what waits for s of op's owner the attributes that op has
+// set since, and the releases of names that it has leased since: a name that it was
+// refused may mean somebody else's lease. It requires that trying is held.
 func (q *Retries) supersede(s Store, op *Settle) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i := range q.waiting {
 		w := &q.waiting[i].op
-		if q.waiting[i].store != s {
+		if q.waiting[i].store != s || w.Owner != op.Owner {
 			continue
 		}
-		if w.Owner == op.Owner {
-			w.Set = slices.DeleteFunc(slices.Clone(w.Set), func(old Attribute) bool {
-				return slices.ContainsFunc(op.Set, func(a Attribute) bool { return a.Name == old.Name })
-			})
-		}
-		if w.Policy == op.Policy {
+		w.Set = slices.DeleteFunc(slices.Clone(w.Set), func(old Attribute) bool {
+			return slices.ContainsFunc(op.Set, func(a Attribute) bool { return a.Name == old.Name })
+		})
+		if w.Policy == op.Policy && op.Leased > 0 {
 			w.Release = slices.DeleteFunc(slices.Clone(w.Release), func(name string) bool {
 				return slices.Contains(op.Lease, name)
 			})

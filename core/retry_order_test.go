@@ -83,6 +83,46 @@ func TestRetriesDoNotUndo(t *testing.T) {
 	}
 }
 
+// newFailingWorld is newWorldOn on a store that can be broken, in a synctest bubble.
+func newFailingWorld(t *testing.T, policy string, o core.Options) (*world, *failing) {
+	t.Helper()
+	store := &failing{Store: memory.New(memory.Options{})}
+	o.Store, o.Retries = store, core.NewRetries()
+	w := newWorldOn(t, policy, o)
+	t.Cleanup(func() { w.retries.Close(); _ = store.Close() })
+	return w, store
+}
+
+// A release that waits is undone by a lease of the same subject's alone, which was
+// made: ids belong to their subjects, and of one that has no such lease a release
+// means another's.
+func TestLeasesOfOthersDoNotUndoAReleaseThatWaits(t *testing.T) {
+	for name, tc := range map[string]struct {
+		holder, line, key string // who holds job 1, and the request that is to lease one
+		others            int64  // jobs of y in the end
+	}{
+		"another's":                 {"x", "POST /", "y", 1},
+		"another's, without a slot": {"x", "GET /", "y", 0},
+		"its own, without a slot":   {"y", "GET /", "x", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, store := newFailingWorld(t, leased, core.Options{})
+				w.end(w.admit("POST /", tc.holder), core.HeaderLease, "1")
+				w.pass(minute)
+				poll := w.admit("GET /", "x")
+				store.broken.Store(true)
+				w.says(poll, "", "1", "")
+				store.broken.Store(false)
+				w.end(w.admit(tc.line, tc.key), core.HeaderLease, "1")
+				time.Sleep(3 * time.Second)
+				w.used(w.look("x"), "jobs", 0, 1)
+				w.used(w.look("y"), "jobs", tc.others, 1-tc.others)
+			})
+		})
+	}
+}
+
 // What waits for a store outlasts the configuration that it was said under.
 func TestRetriesOutlastTheirEngine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
