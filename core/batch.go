@@ -80,12 +80,13 @@ func (op *Settle) leave(before []*Decision) {
 }
 
 // leased returns how many of op's ids the owner's requests of decisions before had
-// slots for, in each cell where op's request has one.
+// slots for, in each cell where op's request has one, or is to have one for want of
+// a store that could take it.
 func (op *Settle) leased(before []*Decision) int64 {
 	most, leasable := int64(len(op.Lease)), false
 	for i := range op.Charges {
 		c := &op.Charges[i]
-		if !c.Taken || !c.Limit.Leasable() {
+		if !c.Limit.Leasable() || !c.Taken && !op.Unleased {
 			continue
 		}
 		leasable = true

@@ -115,3 +115,22 @@ func TestHearAllAfterAFailure(t *testing.T) {
 	w.wantUsed("a", "budget", 7)
 	w.wantUsed("a", "reserved", 7)
 }
+
+// TestHearAllOfLeasesAfterAFailure: requests that passed because the store failed
+// lease an id each, too.
+func TestHearAllOfLeasesAfterAFailure(t *testing.T) {
+	store := &failing{Store: memory.New(memory.Options{})}
+	t.Cleanup(func() { _ = store.Close() })
+	w := newWorldOn(t, shared, core.Options{Store: store, OnStoreError: "allow"})
+	store.broken.Store(true)
+	all := w.decideAll(ask("/jobs", "a", 1), ask("/jobs", "a", 2), ask("/jobs", "b", 1), ask("/gpu", "a", 1))
+	store.broken.Store(false)
+	w.hearAll(all, core.HeaderLease, "x, y, z, u")
+	w.wantUsed("a", "jobs", 3)
+	w.wantUsed("b", "jobs", 1)
+	w.wantUsed("a", "gpus", 1)
+	w.hearAll(w.decideAll(ask("/", "a", 1)), core.HeaderRelease, "x, y, z")
+	w.wantUsed("a", "jobs", 0)
+	w.wantUsed("b", "jobs", 1)
+	w.wantUsed("a", "gpus", 0)
+}
