@@ -75,6 +75,65 @@ func TestLocalDecisionsSettleWhatLasts(t *testing.T) {
 	})
 }
 
+// TestLocalLeasesEnd: a job that was leased in the local store while the other failed
+// goes on there by heartbeats, and ends by a release, however that is told and
+// whether the other store is back. The other never counts it.
+func TestLocalLeasesEnd(t *testing.T) {
+	amend := func(op core.Settle) func(*world) core.Heard {
+		return func(w *world) core.Heard {
+			err := w.engine.Amend(context.Background(), w.now, w.policy, core.Who{Key: "k"}, nil, &op)
+			return core.Heard{Released: op.Released, Leased: op.Renewed, Ignored: op.Ignored, Err: err}
+		}
+	}
+	heard := func(line, key string) func(*world) core.Heard {
+		return func(w *world) core.Heard {
+			v := core.ParseVoice(nil, nil, []string{"j"}, nil)
+			return w.engine.Hear(context.Background(), w.now, w.do(line, key), &v)
+		}
+	}
+	for name, tc := range map[string]struct {
+		say   func(*world) core.Heard
+		later int64
+		want  core.Outcome
+		told  core.Heard // Leased: renewed
+	}{
+		"a response":                     {heard("GET /", "k"), 0, core.Admitted, core.Heard{Released: 1}},
+		"a response to somebody unknown": {heard("GET /", ""), 0, core.Admitted, core.Heard{Released: 1}},
+		"an administrator":               {amend(core.Settle{Release: []string{"j"}}), 0, core.Admitted, core.Heard{Released: 1}},
+		"another id":                     {amend(core.Settle{Release: []string{"i"}}), 0, core.Denied, core.Heard{Ignored: 1}},
+		"a heartbeat":                    {amend(core.Settle{Renew: []string{"j"}}), 5 * hour, core.Denied, core.Heard{Leased: 1}},
+	} {
+		for state, broken := range map[string]bool{"back": false, "broken": true} {
+			t.Run(name+", "+state, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					local := memory.New(memory.Options{})
+					t.Cleanup(func() { _ = local.Close() })
+					w, store := newFailingWorld(t, leased, core.Options{Local: local, OnStoreError: "local"})
+					store.broken.Store(true)
+					d := w.admit("POST /", "k")
+					w.says(d, "j", "", "")
+					_ = w.engine.Finish(w.now, d)
+					w.deny("POST /", "k")
+					w.pass(20 * hour)
+					store.broken.Store(broken)
+					told := tc.say(w)
+					if (told.Err != nil) != broken {
+						t.Errorf("error %v", told.Err)
+					}
+					if !broken && told != tc.told {
+						t.Errorf("told %+v", told)
+					}
+					w.pass(tc.later)
+					store.broken.Store(true)
+					w.want(w.do("POST /", "k"), tc.want)
+					store.broken.Store(false)
+					w.used(w.look("k"), "jobs", 0, 1)
+				})
+			})
+		}
+	}
+}
+
 // failsOnce is a store whose next Settle fails.
 type failsOnce struct {
 	core.Store

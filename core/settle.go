@@ -53,6 +53,8 @@ func (e *Engine) hear(ctx context.Context, now Instant, d *Decision, v *Voice, b
 	heard.Err = e.settle(ctx, d.store, op)
 	if d.store != nil && d.store == e.local {
 		heard.Err = errors.Join(heard.Err, e.settleLasting(ctx, op))
+	} else {
+		heard.Err = errors.Join(heard.Err, e.settleLocal(ctx, op))
 	}
 	heard.Leased, heard.Released, heard.Duplicate = op.Leased, op.Released, op.Duplicate
 	heard.Ignored += op.Ignored
@@ -83,6 +85,24 @@ func (e *Engine) settleLasting(ctx context.Context, op *Settle) error {
 	}
 	lasting := Settle{Now: op.Now, ID: op.ID, Policy: op.Policy, Owner: op.Owner, Release: op.Release, Set: op.Set}
 	return e.settle(ctx, e.store, &lasting)
+}
+
+// settleLocal tells the local store the releases and renewals of op, which the
+// engine's own was asked for: the local one has the jobs that were leased while that
+// failed. It adds to what op tells the names that were found there alone.
+func (e *Engine) settleLocal(ctx context.Context, op *Settle) error {
+	if e.local == nil || len(op.Release)+len(op.Renew) == 0 {
+		return nil
+	}
+	local := Settle{Now: op.Now, Policy: op.Policy, Owner: op.Owner, Release: op.Release, Renew: op.Renew}
+	if err := e.local.Settle(ctx, &local); err != nil {
+		return err
+	}
+	released := min(local.Released, len(op.Release)-op.Released)
+	renewed := min(local.Renewed, len(op.Renew)-op.Renewed)
+	op.Released, op.Renewed = op.Released+released, op.Renewed+renewed
+	op.Ignored = max(0, op.Ignored-released-renewed) // nothing is, where the other failed
+	return nil
 }
 
 // settable returns what of set makes sense in the policy, and invalid increased
