@@ -74,7 +74,7 @@ func (e *Engine) Amend(ctx context.Context, now Instant, p *Policy, who Who, lim
 	if op.HasCost && !op.settles() {
 		return errors.New("the policy has no limit with a settled cost for whom this names; one that counts per key needs the key")
 	}
-	err := e.retries.overtake(ctx, e.store, op)
+	err := e.retries.amend(ctx, e.store, op)
 	return errors.Join(err, e.settleLocal(ctx, op))
 }
 

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -45,15 +46,16 @@ func NewRetries() *Retries {
 	return &Retries{ids: make(map[ID]int), stop: make(chan struct{})}
 }
 
-// errQueued says that a settlement waits behind an earlier one of its request.
-var errQueued = errors.New("an earlier settlement of the request waits for the store")
+// errQueued says that a settlement waits behind an earlier one of its request, or
+// behind the lease that it releases.
+var errQueued = errors.New("what was told before waits for the store")
 
 // failed reports whether what a store answered with err has had no effect.
 func failed(err error) bool { return err != nil && !errors.Is(err, ErrUnsaved) }
 
 // settle has s settle op, and keeps what fails. What follows something of the same
 // request that waits queues behind it, so that a request's end does not overtake
-// its leases.
+// its leases; so does a release of what waits to be leased.
 func (q *Retries) settle(ctx context.Context, s Store, op *Settle) error {
 	if q.follow(s, op) {
 		return errQueued
@@ -82,6 +84,49 @@ func (q *Retries) overtake(ctx context.Context, s Store, op *Settle) error {
 	return err
 }
 
+// amend has s settle op at once, but after the leases that wait of what it releases
+// or renews. It fails where they do.
+func (q *Retries) amend(ctx context.Context, s Store, op *Settle) error {
+	if err := q.catchUp(s, op); err != nil {
+		return err
+	}
+	return q.overtake(ctx, s, op)
+}
+
+// catchUp tries what waits, oldest first, up to the last lease of what op releases or
+// renews.
+func (q *Retries) catchUp(s Store, op *Settle) error {
+	if !q.busy.Load() {
+		return nil
+	}
+	q.mu.Lock()
+	last := q.awaited(s, op)
+	q.mu.Unlock()
+	for more := last > 0; more; {
+		var err error
+		if more, err = q.tryFirst(last); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// awaited returns the newest lease that waits for s of a name that op releases or
+// renews; 0 is none. It requires that mu is held.
+func (q *Retries) awaited(s Store, op *Settle) (serial uint64) {
+	if len(op.Release)+len(op.Renew) == 0 || q.closed {
+		return 0
+	}
+	named := func(name string) bool { return slices.Contains(op.Release, name) || slices.Contains(op.Renew, name) }
+	for i := range q.waiting {
+		w := &q.waiting[i]
+		if w.store == s && w.op.Policy == op.Policy && slices.ContainsFunc(w.op.Lease, named) {
+			serial = w.serial
+		}
+	}
+	return serial
+}
+
 // supersede takes out of what waits for s of op's owner the attributes that op has
 // set since, and the releases of names that it has leased since: a name that it was
 // refused may mean somebody else's lease. It requires that trying is held.
@@ -104,13 +149,14 @@ func (q *Retries) supersede(s Store, op *Settle) {
 	}
 }
 
-// follow queues a copy of op if something of the same request waits.
+// follow queues a copy of op if something of the same request waits, or the lease of
+// a name that op releases.
 func (q *Retries) follow(s Store, op *Settle) bool {
 	if !q.busy.Load() {
 		return false
 	}
 	q.mu.Lock()
-	if q.ids[op.ID] == 0 {
+	if q.ids[op.ID] == 0 && q.awaited(s, op) == 0 {
 		q.mu.Unlock()
 		return false
 	}
@@ -207,33 +253,38 @@ func (q *Retries) run() {
 // has to end.
 func (q *Retries) try() (empty bool) {
 	for more := true; more; {
-		more, empty = q.tryFirst()
+		var err error
+		if more, err = q.tryFirst(math.MaxUint64); err != nil {
+			return false
+		}
 	}
-	return empty
-}
-
-// tryFirst tries what has waited for longest, and reports whether there may be
-// more to try, or nothing at all waits.
-func (q *Retries) tryFirst() (more, empty bool) {
-	q.trying.Lock()
-	defer q.trying.Unlock()
-	first, ok := q.first()
-	if !ok {
-		return false, true
-	}
-	if failed(first.store.Settle(context.Background(), &first.op)) {
-		return false, false
-	}
-	q.settled(&first)
-	return true, false
-}
-
-// first returns what has waited for longest.
-func (q *Retries) first() (r retry, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.waiting) == 0 {
-		q.running = false
+	q.running = len(q.waiting) > 0
+	return !q.running
+}
+
+// tryFirst tries what has waited for longest, if it is no newer than last, and
+// reports whether there was anything.
+func (q *Retries) tryFirst(last uint64) (any bool, err error) {
+	q.trying.Lock()
+	defer q.trying.Unlock()
+	first, ok := q.first(last)
+	if !ok {
+		return false, nil
+	}
+	if err := first.store.Settle(context.Background(), &first.op); failed(err) {
+		return true, err
+	}
+	q.settled(&first)
+	return true, nil
+}
+
+// first returns what has waited for longest, if it is no newer than last.
+func (q *Retries) first(last uint64) (r retry, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) == 0 || q.waiting[0].serial > last {
 		return retry{}, false
 	}
 	return q.waiting[0], true

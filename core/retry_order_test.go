@@ -123,6 +123,58 @@ func TestLeasesOfOthersDoNotUndoAReleaseThatWaits(t *testing.T) {
 	}
 }
 
+// A lease that waits is not overtaken by what is told of it once the store is back: a
+// response waits with it, an administrator's call has it made first, or fails.
+func TestNothingOvertakesALeaseThatWaits(t *testing.T) {
+	amend := func(op core.Settle) func(w *world) {
+		return func(w *world) {
+			err := w.engine.Amend(context.Background(), w.now, w.policy, core.Who{Key: "x"}, nil, &op)
+			if err != nil || op.Released+op.Renewed != 1 || op.Ignored != 0 {
+				w.t.Errorf("%d released, %d renewed, %d ignored, %v", op.Released, op.Renewed, op.Ignored, err)
+			}
+		}
+	}
+	for name, tc := range map[string]struct {
+		say  func(w *world)
+		jobs int64
+	}{
+		"release in a response":          {func(w *world) { w.says(w.admit("GET /", "x"), "", "1", "") }, 0},
+		"release in another's":           {func(w *world) { w.says(w.admit("GET /", "y"), "", "1", "") }, 0},
+		"release by an administrator":    {amend(core.Settle{Release: []string{"1"}}), 0},
+		"heartbeat":                      {amend(core.Settle{Renew: []string{"1"}}), 1},
+		"release of another's that runs": {func(w *world) { w.says(w.admit("GET /", "y"), "", "3", "") }, 1},
+		"release, and another lease": {func(w *world) {
+			w.says(w.admit("GET /", "x"), "", "1", "")
+			w.end(w.admit("POST /", "x"), core.HeaderLease, "1")
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, store := newFailingWorld(t, leased, core.Options{OnStoreError: "allow"})
+				w.end(w.admit("POST /", "y"), core.HeaderLease, "3")
+				store.broken.Store(true)
+				for key, lease := range map[string]string{"x": "1", "z": "2"} {
+					d := w.admit("POST /", key)
+					w.says(d, lease, "", "")
+					_ = w.engine.Finish(w.now, d)
+				}
+				op := core.Settle{Release: []string{"1"}}
+				if err := w.engine.Amend(context.Background(), w.now, w.policy, core.Who{Key: "x"}, nil, &op); err == nil {
+					t.Error("the store heard an administrator")
+				}
+				store.broken.Store(false)
+				tc.say(w)
+				time.Sleep(3 * time.Second)
+				w.used(w.look("x"), "jobs", tc.jobs, 1-tc.jobs)
+				w.used(w.look("z"), "jobs", 1, 0)
+				if waiting, dropped := w.engine.Retries(); waiting+dropped != 0 {
+					t.Errorf("%d wait, %d are given up", waiting, dropped)
+				}
+			})
+		})
+	}
+}
+
 // What waits for a store outlasts the configuration that it was said under.
 func TestRetriesOutlastTheirEngine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
