@@ -81,7 +81,7 @@ func checkValue(t *testing.T, s string) {
 	}
 	if want, ok := new(big.Rat).SetString(s); ok && v.kind == numberValue {
 		got := new(big.Rat).SetFrac64(v.units*Million+v.micro, Million)
-		if v.units < 1<<40 && got.Cmp(want) != 0 {
+		if v.units > -1<<40 && v.units < 1<<40 && got.Cmp(want) != 0 {
 			t.Errorf("%q is %+v", s, v)
 		}
 	}
