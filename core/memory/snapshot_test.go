@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -469,7 +471,7 @@ func TestUnwritableSnapshot(t *testing.T) {
 	s := New(Options{Dir: dir})
 	must(t, s.Open())
 	must(t, os.RemoveAll(dir))
-	if err := s.Close(); err == nil || !strings.Contains(err.Error(), SnapshotName) {
+	if err := s.Close(); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("got %v", err)
 	}
 }

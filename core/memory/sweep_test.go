@@ -211,8 +211,8 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	settle(t, s, 0, core.Settle{Owner: alice, Release: []string{"a", "b", "a"}})
 	second := take(t, s, 0, 2, alice, charges(alice, 1, jobs))
 	settle(t, s, 0, core.Settle{Owner: alice, Release: []string{"a", "c"}})
-	if n := s.Stats().Tombstones; n != 4 {
-		t.Errorf("%d tombstones, want 4", n)
+	if n := s.Stats().Tombstones; n != 3 {
+		t.Errorf("%d tombstones, want 3", n)
 	}
 	settle(t, s, 0, core.Settle{ID: first.ID, Owner: alice, Charges: first.Charges, HasCost: true, Cost: 3, End: true})
 	if n := s.Stats().Tombstones; n != 2 {
